@@ -1,0 +1,79 @@
+import { Command } from '@nestjs/cqrs';
+import type { RejectedEvent, UsageEvent } from '../usage-event/usage-event';
+
+/** Where an event stood in the stream; `offset` is null when it came over HTTP without a broker. */
+export interface EventPosition {
+  readonly offset: number | null;
+  /** Index of the event within its message, from 0. */
+  readonly index: number;
+}
+
+export type Positioned<T> = T & { readonly position: EventPosition };
+
+/** A batch read from a stream partition by the replica that owns it in this epoch. */
+export interface StreamSource {
+  readonly kind: 'stream';
+  readonly partition: number;
+  /** The owner's epoch: when the cursor has another one, nothing of the batch is stored. */
+  readonly epoch: number;
+  readonly incarnation: number;
+  readonly firstOffset: number;
+  readonly lastOffset: number;
+  /** SHA-256 of the body of the message at `lastOffset`. */
+  readonly lastMessageHash: Buffer;
+  /** The cursor's offset when this batch was opened; the batch is refused when it has moved meanwhile. */
+  readonly expectedOffset: number;
+  /** True while an operator reads an older part of the stream again: the cursor does not move. */
+  readonly replay: boolean;
+}
+
+/** A batch that came over HTTP without a broker; stored under partition 0. */
+export interface DirectSource {
+  readonly kind: 'direct';
+}
+
+/** What one transaction takes in. Every event and reject of the batch was received before `receivedAt`. */
+export interface UsageBatch {
+  readonly source: StreamSource | DirectSource;
+  readonly receivedAt: Date;
+  readonly messages: number;
+  readonly events: readonly Positioned<UsageEvent>[];
+  readonly rejects: readonly Positioned<RejectedEvent>[];
+  /** Unknown fields ignored in the batch, counted. */
+  readonly unknownFields: number;
+}
+
+export type EventOutcome = 'stored' | 'duplicate' | 'conflict' | 'quarantined';
+
+export interface IngestResult {
+  readonly received: number;
+  readonly stored: number;
+  readonly duplicates: number;
+  readonly conflicts: number;
+  readonly quarantined: number;
+  /** Events that fell into a window that was already rolled up. */
+  readonly late: number;
+  /** Outcome of each of `batch.events`, in its order. */
+  readonly outcomes: readonly EventOutcome[];
+}
+
+/**
+ * Stores one batch: cursor, keys, events, quarantine, ledger and dirty windows in one transaction, or nothing.
+ *
+ * Throws `PartitionLostError` when another replica owns the partition or the cursor is elsewhere: the caller drops
+ * the batch and starts again from the cursor. Throws `AppError('unavailable')` when the database cannot be reached
+ * or refuses for now: the caller retries the same batch and acknowledges nothing.
+ */
+export class IngestUsageCommand extends Command<IngestResult> {
+  constructor(readonly batch: UsageBatch) {
+    super();
+  }
+}
+
+/** The partition has another owner, or its cursor is not where the batch begins: the batch must be dropped. */
+export class PartitionLostError extends Error {
+  constructor(readonly partition: number) {
+    super(`Partition ${partition} was taken over or its cursor has moved; the open batch is dropped.`);
+    this.name = 'PartitionLostError';
+  }
+}
