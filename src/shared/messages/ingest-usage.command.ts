@@ -1,14 +1,5 @@
 import { Command } from '@nestjs/cqrs';
-import type { RejectedEvent, UsageEvent } from '../usage-event/usage-event';
-
-/** Where an event stood in the stream; `offset` is null when it came over HTTP without a broker. */
-export interface EventPosition {
-  readonly offset: number | null;
-  /** Index of the event within its message, from 0. */
-  readonly index: number;
-}
-
-export type Positioned<T> = T & { readonly position: EventPosition };
+import type { PositionedEvent, PositionedReject } from '../usage-event/usage-event';
 
 /** A batch read from a stream partition by the replica that owns it in this epoch. */
 export interface StreamSource {
@@ -37,8 +28,8 @@ export interface UsageBatch {
   readonly source: StreamSource | DirectSource;
   readonly receivedAt: Date;
   readonly messages: number;
-  readonly events: readonly Positioned<UsageEvent>[];
-  readonly rejects: readonly Positioned<RejectedEvent>[];
+  readonly events: readonly PositionedEvent[];
+  readonly rejects: readonly PositionedReject[];
   /** Unknown fields ignored in the batch, counted. */
   readonly unknownFields: number;
 }

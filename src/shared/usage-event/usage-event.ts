@@ -2,21 +2,43 @@
 export const USAGE_STATUSES = ['success', 'error', 'timeout', 'throttled'] as const;
 export type UsageStatus = (typeof USAGE_STATUSES)[number];
 
-/**
- * One inference call, validated and normalised: ids in lower case, time to the millisecond, cost as a plain decimal,
- * everything ready to be stored. Two events with the same identity are the same event exactly when their
- * `payloadHash` is equal.
- */
+/** One inference call, validated and normalised: ready to be stored. */
 export interface UsageEvent {
+  /** Lower case, as `eventId`: together they are the event's identity. */
   readonly orgId: string;
   readonly eventId: string;
-  /** Milliseconds since the epoch, UTC. */
+  /** Milliseconds since the epoch, UTC; finer digits are cut off. */
   readonly occurredAt: number;
-  /** The columns of `usage_events` behind `received_at`, as one line of PostgreSQL's COPY text format. */
-  readonly copyColumns: string;
-  /** The first 16 bytes of the SHA-256 of occurredAt and copyColumns. */
-  readonly payloadHash: Buffer;
+  /** The event as one line of PostgreSQL's COPY text format, in the order of `COPY_COLUMNS`, without line end. */
+  readonly copyLine: string;
+  /**
+   * The first 16 bytes of the SHA-256 of `copyLine`, in hexadecimal. Two events of one identity are the same event
+   * exactly when it is equal, however their JSON was written.
+   */
+  readonly payloadHash: string;
+  /** What arrived, parsed: kept for the quarantine row of a conflict. */
+  readonly payload: unknown;
 }
+
+/** The columns of `usage_events` that an event fills; `received_at` comes from the batch. */
+export const COPY_COLUMNS = [
+  'occurred_at',
+  'org_id',
+  'event_id',
+  'latency_ms',
+  'input_tokens',
+  'output_tokens',
+  'cached_input_tokens',
+  'time_to_first_token_ms',
+  'latency_bin',
+  'status',
+  'cost',
+  'model_id',
+  'client_id',
+  'actor_id',
+  'error_code',
+  'metadata',
+] as const;
 
 /** Why an event was not stored; the values of `quarantined_events.reason`. */
 export const QUARANTINE_REASONS = [
@@ -44,4 +66,17 @@ export interface RejectedEvent {
   readonly payload: Buffer;
   /** Size of what arrived, in bytes. */
   readonly payloadBytes: number;
+}
+
+/** An event with its place: `offset` of its message in the stream (null over HTTP), `index` within the message. */
+export interface PositionedEvent {
+  readonly offset: number | null;
+  readonly index: number;
+  readonly event: UsageEvent;
+}
+
+export interface PositionedReject {
+  readonly offset: number | null;
+  readonly index: number;
+  readonly reject: RejectedEvent;
 }
