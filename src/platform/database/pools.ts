@@ -1,0 +1,69 @@
+import { Logger } from '@nestjs/common';
+import { Pool, type PoolConfig } from 'pg';
+
+type PoolSettings = Pick<
+  PoolConfig,
+  'max' | 'statement_timeout' | 'query_timeout' | 'idle_in_transaction_session_timeout' | 'idleTimeoutMillis'
+>;
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const KEEP_ALIVE_AFTER_MS = 10_000;
+
+/**
+ * Connections of one purpose. Sessions run in UTC; bigint and numeric arrive as strings, timestamptz as `Date` (and
+ * `±infinity` as the number `±Infinity`). Broken connections are logged and replaced, they never end the process.
+ */
+export abstract class DatabasePool extends Pool {
+  constructor(databaseUrl: string, purpose: string, settings: PoolSettings) {
+    super({
+      connectionString: databaseUrl,
+      application_name: `usage-analytics ${purpose}`,
+      options: '-c TimeZone=UTC',
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
+      ...settings,
+    });
+    const logger = new Logger(this.constructor.name);
+    this.on('error', (err) => logger.warn({ err, purpose }, 'An idle database connection was lost'));
+    // While a connection is lent out the pool does not listen, and an unheard error would end the process. Whoever
+    // uses the connection gets the same error from the statement.
+    this.on('connect', (client) => client.on('error', () => undefined));
+  }
+}
+
+/** Answers requests: every statement is cut off after DATABASE_STATEMENT_TIMEOUT. */
+export class ApiPool extends DatabasePool {
+  constructor(databaseUrl: string, size: number, statementTimeoutMs: number) {
+    super(databaseUrl, 'api', {
+      max: size,
+      statement_timeout: statementTimeoutMs,
+      // Only reached when the server no longer answers at all.
+      query_timeout: statementTimeoutMs + 5_000,
+      idle_in_transaction_session_timeout: 60_000,
+    });
+  }
+}
+
+/**
+ * Commits batches. A replica that freezes within a batch holds the cursor's row for at most half a minute, and a
+ * server that falls silent costs at most 75 s until the batch is tried again.
+ */
+export class IngestPool extends DatabasePool {
+  constructor(databaseUrl: string) {
+    super(databaseUrl, 'ingest', {
+      max: 8,
+      idleTimeoutMillis: 60_000,
+      statement_timeout: 60_000,
+      query_timeout: 75_000,
+      idle_in_transaction_session_timeout: 30_000,
+    });
+  }
+}
+
+/** Refreshes rollups, expires data, writes exports: work that may take long, so statements have no limit. */
+export class WorkerPool extends DatabasePool {
+  constructor(databaseUrl: string) {
+    super(databaseUrl, 'worker', { max: 4, idle_in_transaction_session_timeout: 60_000 });
+  }
+}

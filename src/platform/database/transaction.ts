@@ -1,0 +1,61 @@
+import type { Pool, PoolClient } from 'pg';
+import { isConnectionError } from './postgres-errors';
+
+/**
+ * Runs `work` in one transaction of its own connection and commits it; anything thrown rolls all of it back and is
+ * thrown on unchanged. A connection that broke, or that could not be rolled back, does not return to the pool.
+ *
+ * When the connection breaks during COMMIT (`isConnectionError`) the outcome is unknown: `work` must be able to tell
+ * on its next run that it has already been done.
+ */
+export async function inTransaction<Result>(
+  pool: Pool,
+  work: (client: PoolClient) => Promise<Result>,
+): Promise<Result> {
+  const client = await pool.connect();
+  let reusable = false;
+  try {
+    await client.query('begin');
+    const result = await work(client);
+    await commit(client);
+    reusable = true;
+    return result;
+  } catch (error) {
+    reusable = !isConnectionError(error) && (await rolledBack(client));
+    throw error;
+  } finally {
+    client.release(!reusable);
+  }
+}
+
+/** Lends one connection to `work`, outside any transaction; a connection that failed is not used again. */
+export async function withConnection<Result>(
+  pool: Pool,
+  work: (client: PoolClient) => Promise<Result>,
+): Promise<Result> {
+  const client = await pool.connect();
+  let reusable = false;
+  try {
+    const result = await work(client);
+    reusable = true;
+    return result;
+  } finally {
+    client.release(!reusable);
+  }
+}
+
+async function commit(client: PoolClient): Promise<void> {
+  const { command } = await client.query('commit');
+  // PostgreSQL answers COMMIT of a failed transaction with a quiet ROLLBACK.
+  if (command !== 'COMMIT')
+    throw new Error('A failed statement was ignored, so the transaction was rolled back.');
+}
+
+async function rolledBack(client: PoolClient): Promise<boolean> {
+  try {
+    await client.query('rollback');
+    return true;
+  } catch {
+    return false;
+  }
+}
