@@ -35,7 +35,7 @@ create table ingest_batches (
   batch_id bigint generated always as identity primary key,
   partition smallint not null,
   epoch bigint not null,
-  source text not null check (source in ('stream', 'direct')),
+  source text not null check (source in ('stream', 'replay', 'direct')),
   first_offset bigint,
   last_offset bigint,
   messages integer not null,
@@ -51,7 +51,8 @@ create table ingest_batches (
 );
 create index ingest_batches_by_time on ingest_batches using brin (committed_at);
 
--- The same counts by organisation and hour of occurrence: what a certificate compares with the stored rows.
+-- The same counts by organisation and hour of occurrence: what a certificate compares with the stored rows. A part of
+-- the stream that is read again counts only what was not there before.
 create table ingest_ledger (
   org_id uuid not null,
   hour timestamptz not null,

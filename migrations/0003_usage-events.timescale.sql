@@ -3,7 +3,8 @@ create type usage_status as enum ('success', 'error', 'timeout', 'throttled');
 
 create table usage_events (
   occurred_at timestamptz not null,
-  received_at timestamptz not null,
+  -- Start of the transaction that stored it.
+  received_at timestamptz not null default now(),
   org_id uuid not null,
   event_id uuid not null,
   latency_ms integer not null,

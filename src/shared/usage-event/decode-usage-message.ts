@@ -75,7 +75,8 @@ class MessageDecoder implements DecodedMessage {
       const detail = `A message must hold at most ${MAX_EVENTS_PER_MESSAGE} events.`;
       this.refuse(body ?? toBytes(parsed), 'oversized', detail);
     } else {
-      for (let index = 0; index < parsed.length; index += 1) this.take(index, parsed[index], null, textChecked);
+      for (let index = 0; index < parsed.length; index += 1)
+        this.take(index, parsed[index], null, textChecked);
     }
     return this;
   }

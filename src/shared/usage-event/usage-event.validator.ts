@@ -50,7 +50,9 @@ export function admitUsageEvent(
   if (Number.isNaN(occurredAt)) return violation('/occurredAt must be an instant that exists.');
   const cost = canonicalCost(payload.cost);
   if (cost === null) {
-    return violation('/cost must be 0 to 1e9 with at most 10 fractional digits, as a string beyond 15 digits.');
+    return violation(
+      '/cost must be 0 to 1e9 with at most 10 fractional digits, as a string beyond 15 digits.',
+    );
   }
   const metadata = canonicalMetadata(payload.metadata);
   if (metadata !== null && Buffer.byteLength(metadata) > MAX_METADATA_BYTES) {
@@ -128,11 +130,13 @@ function isStorableText(payload: UsageEventPayload): boolean {
 }
 
 function violation(detail: string): Refusal {
-  return new Refusal('schema_violation', detail);
+  // The detail may quote a key of the payload, which may hold what PostgreSQL cannot store.
+  return new Refusal('schema_violation', detail.slice(0, 500).toWellFormed().replaceAll('\u0000', '\ufffd'));
 }
 
 function describe(error: ErrorObject | undefined): string {
   if (!error) return 'The event does not match the schema.';
-  const allowed = error.keyword === 'enum' ? `: ${(error.params['allowedValues'] as string[]).join(', ')}` : '';
+  const allowed =
+    error.keyword === 'enum' ? `: ${(error.params['allowedValues'] as string[]).join(', ')}` : '';
   return `${error.instancePath || 'The event'} ${error.message ?? 'is not allowed'}${allowed}.`;
 }

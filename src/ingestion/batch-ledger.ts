@@ -1,0 +1,76 @@
+import type { EventOutcome } from '../shared/messages/ingest-usage.command';
+
+const HOUR_MS = 3_600_000;
+
+/** Counts of one organisation and hour of occurrence. */
+interface LedgerRow {
+  readonly orgId: string;
+  /** Start of the hour, milliseconds since the epoch. */
+  readonly hour: number;
+  readonly counts: Record<EventOutcome, number>;
+  /** Whether a stored event of the hour lies below the watermark: the hour's rollups must be refreshed. */
+  dirty: boolean;
+}
+
+/** Sums up a batch: in all, and by organisation and hour of occurrence. */
+export class BatchLedger {
+  readonly totals: Record<EventOutcome, number> = { stored: 0, duplicate: 0, conflict: 0, quarantined: 0 };
+  /** Stored events below the watermark. */
+  late = 0;
+  private readonly rows = new Map<string, LedgerRow>();
+
+  /** `watermark` in milliseconds since the epoch, -Infinity before the first refresh. */
+  constructor(private readonly watermark: number) {}
+
+  /** Counts one event. What names no organisation or no instant counts in the totals only. */
+  add(outcome: EventOutcome, orgId: string | null, occurredAt: number | null): void {
+    this.totals[outcome] += 1;
+    if (orgId === null || occurredAt === null) return;
+    const row = this.rowOf(orgId, occurredAt);
+    row.counts[outcome] += 1;
+    if (outcome !== 'stored') return;
+    if (occurredAt < this.watermark) {
+      this.late += 1;
+      row.dirty = true;
+    }
+  }
+
+  /** Parameters of `sql/ingestion/add-to-ledger.sql`. */
+  ledgerColumns(): unknown[] {
+    const rows = [...this.rows.values()];
+    return [
+      rows.map(({ orgId }) => orgId),
+      rows.map(({ hour }) => new Date(hour)),
+      rows.map(({ counts }) => counts.stored),
+      rows.map(({ counts }) => counts.duplicate),
+      rows.map(({ counts }) => counts.conflict),
+      rows.map(({ counts }) => counts.quarantined),
+    ];
+  }
+
+  /** Parameters of `sql/ingestion/note-dirty-windows.sql`, or `null` when nothing is dirty. */
+  dirtyColumns(): unknown[] | null {
+    const rows = [...this.rows.values()].filter(({ dirty }) => dirty);
+    if (rows.length === 0) return null;
+    return [rows.map(({ orgId }) => orgId), rows.map(({ hour }) => new Date(hour))];
+  }
+
+  get isEmpty(): boolean {
+    return this.rows.size === 0;
+  }
+
+  orgIds(): string[] {
+    return [...new Set([...this.rows.values()].map(({ orgId }) => orgId))];
+  }
+
+  private rowOf(orgId: string, occurredAt: number): LedgerRow {
+    const hour = Math.floor(occurredAt / HOUR_MS) * HOUR_MS;
+    const key = `${orgId}${hour}`;
+    let row = this.rows.get(key);
+    if (!row) {
+      row = { orgId, hour, counts: { stored: 0, duplicate: 0, conflict: 0, quarantined: 0 }, dirty: false };
+      this.rows.set(key, row);
+    }
+    return row;
+  }
+}

@@ -1,0 +1,139 @@
+import { CommandHandler, EventBus, type ICommandHandler } from '@nestjs/cqrs';
+import type { PoolClient } from 'pg';
+import { IngestPool } from '../../platform/database/pools';
+import {
+  isDataError,
+  isMissingPartition,
+  isTransient,
+  isUniqueViolation,
+} from '../../platform/database/postgres-errors';
+import { StorageEngine } from '../../platform/database/storage-engine';
+import { inTransaction } from '../../platform/database/transaction';
+import { Clock } from '../../shared/clock';
+import { AppError } from '../../shared/errors';
+import {
+  IngestUsageCommand,
+  type IngestResult,
+  type UsageBatch,
+} from '../../shared/messages/ingest-usage.command';
+import { UsageBatchStored } from '../../shared/messages/usage-batch-stored.event';
+import { BatchLedger } from '../batch-ledger';
+import { decideOutcomes, identitiesOf } from '../batch-outcomes';
+import { positionKey, UsageBatchStore } from '../usage-batch.store';
+
+/** More repairs than these cannot be needed for one batch: partitions, expired keys, unstorable events. */
+const MAX_REPAIRS = 3;
+
+/** What an earlier attempt at the batch has taught. */
+interface Attempt {
+  readonly batch: UsageBatch;
+  /** Look for events whose keys have expired but which still stand in the table. */
+  readonly searchStored: boolean;
+}
+
+@CommandHandler(IngestUsageCommand)
+export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
+  constructor(
+    private readonly pool: IngestPool,
+    private readonly store: UsageBatchStore,
+    private readonly engine: StorageEngine,
+    private readonly clock: Clock,
+    private readonly eventBus: EventBus,
+  ) {}
+
+  async execute({ batch }: IngestUsageCommand): Promise<IngestResult> {
+    const startedAt = performance.now();
+    try {
+      const { result, orgIds } = await this.storeRepairing(batch);
+      const partition = batch.source.kind === 'stream' ? batch.source.partition : 0;
+      const seconds = (performance.now() - startedAt) / 1_000;
+      this.eventBus.publish(new UsageBatchStored(partition, result, seconds, orgIds));
+      return result;
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+      throw new AppError('unavailable', 'The database cannot take the batch now; it will be tried again.', {
+        retryAfterSeconds: 1,
+        cause: error,
+      });
+    }
+  }
+
+  /**
+   * The first attempt assumes the usual case and searches for nothing. What it can run into is told by the database
+   * and repaired once each, so the usual batch pays for none of it.
+   */
+  private async storeRepairing(batch: UsageBatch) {
+    let attempt: Attempt = { batch, searchStored: false };
+    for (let repairs = 0; ; repairs += 1) {
+      try {
+        return await inTransaction(this.pool, (client) => this.storeOnce(client, attempt));
+      } catch (error) {
+        if (repairs === MAX_REPAIRS) throw error;
+        attempt = await this.repaired(attempt, error);
+      }
+    }
+  }
+
+  private async repaired(attempt: Attempt, error: unknown): Promise<Attempt> {
+    if (isMissingPartition(error)) {
+      await this.engine.prepare(this.clock.now());
+      return attempt;
+    }
+    if (isUniqueViolation(error)) return { ...attempt, searchStored: true };
+    if (isDataError(error)) return { ...attempt, batch: await this.withoutUnstorable(attempt.batch, error) };
+    throw error;
+  }
+
+  /** One transaction: cursor, keys, events, quarantine, ledger. The cursor's row is locked first. */
+  private async storeOnce(client: PoolClient, { batch, searchStored }: Attempt) {
+    const { events, rejects, receivedAt } = batch;
+    const replay = batch.source.kind === 'stream' && batch.source.replay;
+    await this.store.takeCursor(client, batch);
+    const ledger = new BatchLedger(await this.store.holdWatermark(client));
+    const identities = identitiesOf(events);
+    const known = await this.store.claimKeys(client, events, identities, receivedAt);
+    const stored = searchStored ? await this.store.findStored(client, events, identities) : new Set<number>();
+    const { outcomes, toStore, conflicts } = decideOutcomes(events, identities, known, stored);
+    await this.store.copyEvents(client, toStore);
+    const kept = await this.store.quarantine(client, batch, conflicts);
+
+    // A part of the stream that is read again counts only what was not there before.
+    for (const [index, { offset, index: place, event }] of events.entries()) {
+      const outcome = outcomes[index] ?? 'stored';
+      if (outcome === 'duplicate' && replay) continue;
+      if (outcome === 'conflict' && !kept.has(positionKey(offset, place))) continue;
+      ledger.add(outcome, event.orgId, event.occurredAt);
+    }
+    for (const { offset, index, reject } of rejects) {
+      if (!kept.has(positionKey(offset, index))) continue;
+      ledger.add('quarantined', reject.orgId, reject.occurredAt);
+    }
+    await this.store.writeLedger(client, batch, ledger);
+
+    const result: IngestResult = {
+      received: events.length + rejects.length,
+      stored: toStore.length,
+      duplicates: events.length - toStore.length - conflicts.length,
+      conflicts: conflicts.length,
+      quarantined: rejects.length,
+      late: ledger.late,
+      outcomes,
+    };
+    return { result, orgIds: ledger.orgIds() };
+  }
+
+  /** The same batch with every event that the database cannot store moved to its rejects. */
+  private async withoutUnstorable(batch: UsageBatch, error: unknown): Promise<UsageBatch> {
+    const unstorable = await inTransaction(this.pool, (client) =>
+      this.store.findUnstorable(client, batch.events),
+    );
+    // The refusal came from elsewhere than the events: moving none of them would repeat it for ever.
+    if (unstorable.length === 0) throw error;
+    const refused = new Set(unstorable.map(({ offset, index }) => positionKey(offset, index)));
+    return {
+      ...batch,
+      events: batch.events.filter(({ offset, index }) => !refused.has(positionKey(offset, index))),
+      rejects: [...batch.rejects, ...unstorable],
+    };
+  }
+}

@@ -1,0 +1,227 @@
+import { Injectable } from '@nestjs/common';
+import type { PoolClient } from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import { finished } from 'node:stream/promises';
+import { Config } from '../platform/config/config';
+import { sql, sqlOver, type Statement } from '../platform/database/sql';
+import { PartitionLostError, type UsageBatch } from '../shared/messages/ingest-usage.command';
+import { MAX_QUARANTINED_BYTES } from '../shared/usage-event/decode-usage-message';
+import type { PositionedEvent, PositionedReject, UsageEvent } from '../shared/usage-event/usage-event';
+import type { BatchIdentities, BatchOutcomes } from './batch-outcomes';
+import type { BatchLedger } from './batch-ledger';
+import { findUnstorable } from './unstorable-events';
+
+const DAY_MS = 86_400_000;
+/** Rows of a quarantine insert, so that a storm of 16 KiB payloads does not become one statement of 80 MB. */
+const QUARANTINE_SLICE = 200;
+
+const advanceCursor = sql('ingestion/advance-cursor');
+const holdCursor = sql('ingestion/hold-cursor');
+const touchDirectCursor = sql('ingestion/touch-direct-cursor');
+const holdWatermark = sql('ingestion/hold-watermark');
+const claimKeys = sql('ingestion/claim-keys');
+const findStoredEvents = sql('ingestion/find-stored-events');
+const copyUsageEvents = sqlOver('ingestion/copy-usage-events', ['usage_events', 'usage_events_probe']);
+const createProbe = sql('ingestion/create-probe');
+const storeQuarantined = sql('ingestion/store-quarantined-events');
+const addToLedger = sql('ingestion/add-to-ledger');
+const noteDirtyWindows = sql('ingestion/note-dirty-windows');
+const recordBatch = sql('ingestion/record-batch');
+
+/** The statements of the ingestion transaction, one method each; the order is the handler's. */
+@Injectable()
+export class UsageBatchStore {
+  constructor(private readonly config: Config) {}
+
+  /** Locks the partition's cursor and moves it behind the batch. Throws `PartitionLostError` when it is not ours. */
+  async takeCursor(client: PoolClient, { source, events }: UsageBatch): Promise<void> {
+    if (source.kind === 'direct') {
+      await client.query(touchDirectCursor);
+      return;
+    }
+    const latest = events.reduce((max, { event }) => Math.max(max, event.occurredAt), -Infinity);
+    const { rowCount } = source.replay
+      ? await client.query({ ...holdCursor, values: [source.partition, source.epoch] })
+      : await client.query({
+          ...advanceCursor,
+          values: [
+            source.partition,
+            source.epoch,
+            source.expectedOffset,
+            source.lastOffset + 1,
+            source.lastMessageHash,
+            latest === -Infinity ? null : new Date(latest),
+          ],
+        });
+    if (rowCount !== 1) throw new PartitionLostError(source.partition);
+  }
+
+  /** The watermark in milliseconds since the epoch, unchanged until the transaction ends. */
+  async holdWatermark(client: PoolClient): Promise<number> {
+    const { rows } = await client.query<{ watermark_ms: number }>(holdWatermark);
+    return rows[0]?.watermark_ms ?? -Infinity;
+  }
+
+  /** Claims the identities that are new; answers the payload hash of each that is known, by place. */
+  async claimKeys(
+    client: PoolClient,
+    events: readonly PositionedEvent[],
+    identities: BatchIdentities,
+    receivedAt: Date,
+  ): Promise<Map<number, string>> {
+    const firsts = identities.firstIndexes.map((index) => (events[index] as PositionedEvent).event);
+    const { rows } = await client.query<{ index: number; stored_payload_hash: string }>({
+      ...claimKeys,
+      values: [
+        firsts.map(({ orgId }) => orgId),
+        firsts.map(({ eventId }) => eventId),
+        firsts.map(({ payloadHash }) => payloadHash),
+        startOfDay(receivedAt.getTime()),
+        startOfDay(receivedAt.getTime() - this.config.dedupeWindow),
+      ],
+    });
+    return new Map(rows.map((row) => [row.index, row.stored_payload_hash]));
+  }
+
+  /** Places of identities that stand in the table although their keys have expired. */
+  async findStored(
+    client: PoolClient,
+    events: readonly PositionedEvent[],
+    identities: BatchIdentities,
+  ): Promise<Set<number>> {
+    const firsts = identities.firstIndexes.map((index) => (events[index] as PositionedEvent).event);
+    const { rows } = await client.query<{ index: number }>({
+      ...findStoredEvents,
+      values: [
+        firsts.map(({ orgId }) => orgId),
+        firsts.map(({ eventId }) => eventId),
+        firsts.map(({ occurredAt }) => new Date(occurredAt)),
+      ],
+    });
+    return new Set(rows.map(({ index }) => index));
+  }
+
+  async copyEvents(client: PoolClient, events: readonly UsageEvent[]): Promise<void> {
+    if (events.length > 0) await copyInto(client, copyUsageEvents.over('usage_events'), events);
+  }
+
+  /** The events that the database refuses to store whatever else it holds; the transaction is to be thrown away. */
+  async findUnstorable(
+    client: PoolClient,
+    events: readonly PositionedEvent[],
+  ): Promise<readonly PositionedReject[]> {
+    await client.query(createProbe);
+    return findUnstorable(client, events, (part) =>
+      copyInto(
+        client,
+        copyUsageEvents.over('usage_events_probe'),
+        part.map(({ event }) => event),
+      ),
+    );
+  }
+
+  /** Keeps rejects and conflicts; answers the positions of those that were not kept by an earlier reading. */
+  async quarantine(
+    client: PoolClient,
+    { source, rejects }: UsageBatch,
+    conflicts: BatchOutcomes['conflicts'],
+  ): Promise<Set<string>> {
+    const kept = new Set<string>();
+    const rows = [...rejects.map(rejectRow), ...conflicts.map(conflictRow)];
+    const [partition, incarnation] =
+      source.kind === 'stream' ? [source.partition, source.incarnation] : [0, 0];
+    for (let start = 0; start < rows.length; start += QUARANTINE_SLICE) {
+      const slice = JSON.stringify(rows.slice(start, start + QUARANTINE_SLICE));
+      const { rows: added } = await client.query<{ stream_offset: string | null; position: number }>({
+        ...storeQuarantined,
+        values: [partition, incarnation, slice],
+      });
+      for (const { stream_offset, position } of added) kept.add(positionKey(stream_offset, position));
+    }
+    return kept;
+  }
+
+  async writeLedger(
+    client: PoolClient,
+    { source, messages, unknownFields }: UsageBatch,
+    ledger: BatchLedger,
+  ) {
+    if (!ledger.isEmpty) await client.query({ ...addToLedger, values: ledger.ledgerColumns() });
+    const dirty = ledger.dirtyColumns();
+    if (dirty) await client.query({ ...noteDirtyWindows, values: dirty });
+    const { stored, duplicate, conflict, quarantined } = ledger.totals;
+    await client.query({
+      ...recordBatch,
+      values: [
+        ...(source.kind === 'stream'
+          ? [
+              source.partition,
+              source.epoch,
+              source.replay ? 'replay' : 'stream',
+              source.firstOffset,
+              source.lastOffset,
+            ]
+          : [0, 0, 'direct', null, null]),
+        messages,
+        stored,
+        duplicate,
+        conflict,
+        quarantined,
+        unknownFields,
+        ledger.late,
+      ],
+    });
+  }
+}
+
+/** One text for the place of an event, whichever type its offset has. */
+export function positionKey(offset: number | string | null, index: number): string {
+  return `${offset ?? ''}/${index}`;
+}
+
+function rejectRow({ offset, index, reject }: PositionedReject) {
+  return {
+    stream_offset: offset,
+    position: index,
+    reason: reject.reason,
+    detail: reject.detail,
+    org_id: reject.orgId,
+    event_id: reject.eventId,
+    occurred_at: reject.occurredAt === null ? null : new Date(reject.occurredAt),
+    payload: reject.payload.toString('base64'),
+    payload_bytes: reject.payloadBytes,
+    payload_hash: null,
+    stored_payload_hash: null,
+  };
+}
+
+function conflictRow({ offset, index, event, storedPayloadHash }: BatchOutcomes['conflicts'][number]) {
+  const payload = Buffer.from(JSON.stringify(event.payload));
+  return {
+    stream_offset: offset,
+    position: index,
+    reason: 'conflict',
+    detail: 'An event with this identity and another payload was stored first.',
+    org_id: event.orgId,
+    event_id: event.eventId,
+    occurred_at: new Date(event.occurredAt),
+    payload: payload.subarray(0, MAX_QUARANTINED_BYTES).toString('base64'),
+    payload_bytes: payload.length,
+    payload_hash: event.payloadHash,
+    stored_payload_hash: storedPayloadHash,
+  };
+}
+
+async function copyInto(
+  client: PoolClient,
+  { text }: Statement,
+  events: readonly UsageEvent[],
+): Promise<void> {
+  const stream = client.query(copyFrom(text));
+  stream.end(`${events.map(({ copyLine }) => copyLine).join('\n')}\n`);
+  await finished(stream);
+}
+
+function startOfDay(ms: number): Date {
+  return new Date(Math.floor(ms / DAY_MS) * DAY_MS);
+}
