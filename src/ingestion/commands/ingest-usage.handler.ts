@@ -50,7 +50,8 @@ export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
       this.eventBus.publish(new UsageBatchStored(partition, result, seconds, orgIds));
       return result;
     } catch (error) {
-      if (!isTransient(error)) throw error;
+      // A unique violation that stays is a second writer of the same identity, which has won by the next attempt.
+      if (!isTransient(error) && !isUniqueViolation(error)) throw error;
       throw new AppError('unavailable', 'The database cannot take the batch now; it will be tried again.', {
         retryAfterSeconds: 1,
         cause: error,
