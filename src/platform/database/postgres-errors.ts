@@ -100,6 +100,11 @@ export function isMissingPartition(error: unknown): boolean {
   );
 }
 
+/** A row with this key exists already. */
+export function isUniqueViolation(error: unknown): boolean {
+  return sqlState(error) === '23505';
+}
+
 /** The statement ran longer than `statement_timeout`, or someone cancelled it. */
 export function isStatementTimeout(error: unknown): boolean {
   return sqlState(error) === '57014';
