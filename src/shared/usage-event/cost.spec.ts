@@ -18,7 +18,7 @@ describe('canonical cost', () => {
     expect(canonicalCost(cost)).toBe(canonical);
   });
 
-  it.each([
+  it.each<[string | number, string]>([
     ['1000000000.0000000001', 'above 1e9'],
     ['9999999999', 'above 1e9'],
     [1e-11, 'more than 10 fractional digits'],

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { decodeUsageEnvelope, decodeUsageMessage } from './decode-usage-message';
+import { type DecodeRules, decodeUsageEnvelope, decodeUsageMessage } from './decode-usage-message';
 
 const NOW = Date.parse('2026-06-15T12:00:00Z');
 const ORG = '6e2d8f6c-0c6e-4f0e-9c62-0f6f3b1a7c11';
@@ -16,7 +16,7 @@ const valid = {
   outputTokens: 44,
 };
 
-function decode(message: unknown, over: Partial<typeof rules & { knownOrgs: Set<string> | null }> = {}) {
+function decode(message: unknown, over: Partial<DecodeRules> = {}) {
   const body = Buffer.isBuffer(message) ? message : Buffer.from(JSON.stringify(message));
   return decodeUsageMessage(body, { ...rules, ...over }, NOW, 42);
 }
