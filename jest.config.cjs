@@ -1,0 +1,47 @@
+const node = {
+  rootDir: __dirname,
+  testEnvironment: 'node',
+  transform: { '^.+\\.ts$': '@swc/jest' },
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/\\.data/'],
+};
+
+const onServers = {
+  ...node,
+  globalSetup: '<rootDir>/test/support/servers.global-setup.ts',
+  globalTeardown: '<rootDir>/test/support/servers.global-teardown.ts',
+};
+
+/** @type {import('jest').Config} */
+module.exports = {
+  reporters: ['default', '<rootDir>/test/support/progress.reporter.cjs'],
+  // Two test files at a time: the servers they use want their share of the cores.
+  maxWorkers: 2,
+  projects: [
+    {
+      ...node,
+      displayName: 'unit',
+      testMatch: ['<rootDir>/{src,test}/**/*.spec.ts'],
+      testTimeout: 10_000,
+    },
+    {
+      ...onServers,
+      displayName: 'integration',
+      testMatch: ['<rootDir>/{src,test}/**/*.int-spec.ts'],
+      testTimeout: 60_000,
+    },
+    {
+      ...onServers,
+      displayName: 'e2e',
+      testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'],
+      testTimeout: 120_000,
+    },
+    {
+      ...onServers,
+      displayName: 'faults',
+      testMatch: ['<rootDir>/test/faults/**/*.fault-spec.ts'],
+      testTimeout: 300_000,
+      // One after the other and after all the rest: what they measure does not survive neighbours.
+      runner: '<rootDir>/test/support/serial.runner.cjs',
+    },
+  ],
+};

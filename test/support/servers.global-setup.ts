@@ -1,0 +1,24 @@
+import { startServers } from '../../src/cli/servers/start-servers';
+import { prepareTemplates } from './template-databases';
+import { publish, running } from './test-servers';
+
+/**
+ * Starts the servers once for the whole run and migrates one template database per engine. The workers
+ * learn the addresses from the environment.
+ */
+export default async function startTestServers(): Promise<void> {
+  if (running.servers) return;
+  const started = Date.now();
+  const log = (line: string): void => void process.stderr.write(`${line}\n`);
+  log('starting the test servers');
+  const servers = await startServers({ postgres: true, rabbitmq: true, redis: true, log });
+  running.servers = servers;
+  publish(servers);
+  log(`${servers.describe()} serve after ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  try {
+    running.dropTemplates = await prepareTemplates();
+  } catch (error) {
+    await servers.stop();
+    throw error;
+  }
+}
