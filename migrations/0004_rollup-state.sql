@@ -7,6 +7,9 @@ create table rollup_state (
   watermark timestamptz not null default '-infinity',
   -- Rollups below this are materialised; trails the watermark while a refresh runs.
   materialized_through timestamptz not null default '-infinity',
+  -- Events below this may be dropped, and rollups below it are never computed again, else they would shrink.
+  -- A batch that holds this row stores no event below it.
+  raw_from timestamptz not null default '-infinity',
   refreshed_at timestamptz
 );
 insert into rollup_state default values;

@@ -96,3 +96,15 @@ create index usage_hourly_by_org on usage_hourly (org_id, bucket);
 create index usage_daily_by_org on usage_daily (org_id, bucket);
 create index latency_hourly_by_org on latency_hourly (org_id, bucket);
 create index latency_daily_by_org on latency_daily (org_id, bucket);
+
+-- Never holds a row. Refreshing it moves the threshold below which usage_events notes what was changed, and does
+-- nothing else: the threshold has to be at the watermark before the watermark is announced. Were it moved by the
+-- refresh of the rollups, a batch that committed just then would go unnoticed, and a later refresh of the same range
+-- would find nothing to do (seen with TimescaleDB 2.13.1).
+create materialized view usage_events_threshold
+with (timescaledb.continuous, timescaledb.materialized_only = true, timescaledb.create_group_indexes = false) as
+select time_bucket(interval '15 minutes', occurred_at) as bucket, count(*) as requests
+from usage_events
+where false
+group by 1
+with no data;
