@@ -1,0 +1,103 @@
+/** How the text of one setting is read. `allowed` completes the sentence "NAME must be …". */
+export interface SettingType<Value> {
+  readonly allowed: string;
+  /** `undefined` when the text is not allowed. */
+  parse(text: string): Value | undefined;
+}
+
+const DURATION_UNITS: Record<string, number> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+const BYTE_UNITS: Record<string, number> = {
+  B: 1,
+  kB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+};
+
+/** Milliseconds. */
+export const duration: SettingType<number> = {
+  allowed: 'a duration such as 200ms, 30s, 5m, 48h or 7d',
+  parse: (text) => scaled(text, DURATION_UNITS),
+};
+
+/** Bytes. */
+export const byteSize: SettingType<number> = {
+  allowed: 'a size such as 512KiB, 64MB or 1GiB',
+  parse: (text) => scaled(text, BYTE_UNITS),
+};
+
+export const text: SettingType<string> = { allowed: 'a text', parse: (value) => value };
+
+export const flag: SettingType<boolean> = {
+  allowed: 'true or false',
+  parse: (value) => (value === 'true' ? true : value === 'false' ? false : undefined),
+};
+
+export function wholeNumber(min: number, max: number): SettingType<number> {
+  return {
+    allowed: `a whole number from ${min} to ${max}`,
+    parse: (value) => {
+      const number = Number(value);
+      return /^\d+$/.test(value) && number >= min && number <= max ? number : undefined;
+    },
+  };
+}
+
+export function oneOf<const Choice extends string>(choices: readonly Choice[]): SettingType<Choice> {
+  return {
+    allowed: `one of ${choices.join(', ')}`,
+    parse: (value) => choices.find((choice) => choice === value),
+  };
+}
+
+export function listOf<Value>(item: SettingType<Value>, what: string): SettingType<readonly Value[]> {
+  return {
+    allowed: `a comma-separated list of ${what}`,
+    parse: (value) => {
+      const items = value.split(',').map((part) => item.parse(part.trim()));
+      return items.includes(undefined) ? undefined : (items as Value[]);
+    },
+  };
+}
+
+export function matching(pattern: RegExp, allowed: string): SettingType<string> {
+  return { allowed, parse: (value) => (pattern.test(value) ? value : undefined) };
+}
+
+export function url(...protocols: string[]): SettingType<string> {
+  return {
+    allowed: `a URL beginning with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+    parse: (value) =>
+      URL.canParse(value) && protocols.includes(new URL(value).protocol) ? value : undefined,
+  };
+}
+
+export function json<Value>(
+  allowed: string,
+  accept: (parsed: unknown) => Value | undefined,
+): SettingType<Value> {
+  return {
+    allowed,
+    parse: (value) => {
+      try {
+        return accept(JSON.parse(value));
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}
+
+function scaled(value: string, units: Record<string, number>): number | undefined {
+  const [, digits, unit = ''] = /^(\d+)\s*([A-Za-z]+)$/.exec(value) ?? [];
+  const factor = units[unit];
+  return digits === undefined || factor === undefined ? undefined : Number(digits) * factor;
+}

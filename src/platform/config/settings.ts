@@ -1,0 +1,136 @@
+import {
+  byteSize,
+  duration,
+  flag,
+  json,
+  listOf,
+  matching,
+  oneOf,
+  type SettingType,
+  text,
+  url,
+  wholeNumber,
+} from './setting-types';
+
+/** One setting of the environment. */
+export interface Setting<Value> {
+  readonly type: SettingType<Value>;
+  /** As it would be written in the environment; `null` when the setting may be absent. */
+  readonly default: string | null;
+  /** What it does and how it relates to others: the comment in `.env.example`. */
+  readonly about: string;
+  /** Never printed; may also be given as the path of a file in NAME_FILE. */
+  readonly secret?: boolean;
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const uuid = matching(UUID, 'a UUID');
+
+export const SERVICE_ROLES = ['api', 'ingest', 'worker'] as const;
+/** Asymmetric only: a shared secret would let every verifier make tokens (RFC 8725, 3.1 and 3.2). */
+export const JWT_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const; // prettier-ignore
+export const PRINCIPAL_ROLES = [
+  'platform-admin',
+  'org-admin',
+  'org-viewer',
+  'org-finance',
+  'producer',
+] as const;
+
+/** An API key given by configuration. Only the SHA-256 of its secret is known. */
+export interface SeededApiKey {
+  readonly id: string;
+  readonly sha256: string;
+  readonly orgId: string | null;
+  readonly roles: readonly (typeof PRINCIPAL_ROLES)[number][];
+}
+
+function acceptApiKeys(parsed: unknown): readonly SeededApiKey[] | undefined {
+  const acceptable = (key: Partial<SeededApiKey>) =>
+    /^[A-Za-z0-9]{4,40}$/.test(key.id ?? '') &&
+    /^[0-9a-f]{64}$/.test(key.sha256 ?? '') &&
+    (key.orgId === null || UUID.test(key.orgId ?? '')) &&
+    Array.isArray(key.roles) &&
+    key.roles.length > 0 &&
+    key.roles.every((role) => PRINCIPAL_ROLES.includes(role));
+  return Array.isArray(parsed) && parsed.every(acceptable) ? (parsed as SeededApiKey[]) : undefined;
+}
+
+/** Every setting of the service, in the order of `.env.example`. */
+export const SETTINGS = {
+  nodeEnv: setting('NODE_ENV', oneOf(['development', 'production', 'test']), 'production', 'Outside production a key pair in DATA_DIR signs and verifies development tokens (`npm run token`) when AUTH_JWKS_URL is not set.'), // prettier-ignore
+  serviceRoles: setting('SERVICE_ROLES', listOf(oneOf(SERVICE_ROLES), 'api, ingest, worker'), 'api,ingest,worker', 'What this process does: answer requests, take in the stream, refresh rollups and write exports.'), // prettier-ignore
+  host: setting('HOST', text, '0.0.0.0', 'Address to listen on.'),
+  port: setting('PORT', wholeNumber(1, 65_535), '3000', 'Port to listen on.'),
+  logLevel: setting('LOG_LEVEL', oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']), 'info', 'Least level that is logged.'), // prettier-ignore
+  dataDir: setting('DATA_DIR', text, '.data', 'Directory for what has no server of its own: embedded PostgreSQL, artifacts, development keys.'), // prettier-ignore
+  shutdownGrace: setting('SHUTDOWN_GRACE', duration, '25s', 'Within this after SIGTERM the open batch is committed or dropped and running requests are answered. Below the terminationGracePeriod of Kubernetes (30s).'), // prettier-ignore
+  currency: setting('CURRENCY', matching(/^[A-Z]{3}$/, 'a currency code of ISO 4217 such as USD'), 'USD', 'The one currency of all costs.'), // prettier-ignore
+
+  databaseUrl: setting('DATABASE_URL', url('postgres:', 'postgresql:'), null, 'PostgreSQL 15 or newer, or TimescaleDB. Not set: an embedded PostgreSQL in DATA_DIR.', { secret: true }), // prettier-ignore
+  storageEngine: setting('STORAGE_ENGINE', oneOf(['auto', 'timescale', 'postgres']), 'auto', 'auto: TimescaleDB where the extension can be created. A schema keeps the engine it was made with.'), // prettier-ignore
+  migrateOnStart: setting('MIGRATE_ON_START', flag, 'true', 'false where a job migrates; the process then waits for the schema.'), // prettier-ignore
+  databaseApiPoolSize: setting('DATABASE_API_POOL_SIZE', wholeNumber(1, 200), '10', 'Connections that answer requests.'), // prettier-ignore
+  databaseStatementTimeout: setting('DATABASE_STATEMENT_TIMEOUT', duration, '10s', 'A question that takes longer is cut off.'), // prettier-ignore
+
+  amqpUrl: setting('AMQP_URL', url('amqp:', 'amqps:'), null, 'RabbitMQ 3.10 or newer. Not set: events come over HTTP only and are answered after the commit.', { secret: true }), // prettier-ignore
+  amqpStreamMaxAge: setting('AMQP_STREAM_MAX_AGE', duration, '7d', 'The stream keeps events at least this long, whole segments at a time. How long this service may be away.'), // prettier-ignore
+  amqpStreamMaxBytes: setting('AMQP_STREAM_MAX_BYTES', byteSize, '50GB', 'The stream drops its oldest segments above this.'), // prettier-ignore
+  amqpStreamSegmentBytes: setting('AMQP_STREAM_SEGMENT_BYTES', byteSize, '500MB', 'Size of a segment file of the stream.'), // prettier-ignore
+  amqpPublishTimeout: setting('AMQP_PUBLISH_TIMEOUT', duration, '10s', 'Wait for the confirm of the broker before a request is answered 503.'), // prettier-ignore
+
+  ingestPartitions: setting('INGEST_PARTITIONS', wholeNumber(1, 64), '1', 'Streams that share the load; an organisation stays on one. Changing it later moves organisations: drain the streams first.'), // prettier-ignore
+  ingestBatchSize: setting(
+    'INGEST_BATCH_SIZE',
+    wholeNumber(1, 50_000),
+    '5000',
+    'Events in one transaction at most.',
+  ),
+  ingestBatchMaxWait: setting('INGEST_BATCH_MAX_WAIT', duration, '200ms', 'A batch is committed at the latest this long after its first message.'), // prettier-ignore
+  ingestBufferBytes: setting('INGEST_BUFFER_BYTES', byteSize, '64MB', 'Bytes of messages that are held in memory per partition at most.'), // prettier-ignore
+  ingestLease: setting('INGEST_LEASE', duration, '10s', 'Another replica takes a partition over when its owner has been silent for this long.'), // prettier-ignore
+  maxMessageBytes: setting(
+    'MAX_MESSAGE_BYTES',
+    byteSize,
+    '1MiB',
+    'A larger message is quarantined as oversized.',
+  ),
+  knownOrgs: setting('KNOWN_ORGS', listOf(uuid, 'UUIDs'), null, 'Only these organisations may send events. Not set: all.', { secret: true }), // prettier-ignore
+  dedupeWindow: setting('DEDUPE_WINDOW', duration, '48h', 'An event is known again by its id for at least this long after it arrived; at most RAW_RETENTION.'), // prettier-ignore
+  lateHorizon: setting('LATE_HORIZON', duration, '7d', 'Events that occurred earlier are quarantined as too_late; at most RAW_RETENTION.'), // prettier-ignore
+
+  rawRetention: setting('RAW_RETENTION', duration, '30d', 'Single events are kept this long.'),
+  retention15min: setting('RETENTION_15MIN', duration, '90d', '15-minute rollups are kept this long; at least RAW_RETENTION.'), // prettier-ignore
+  retentionHourly: setting('RETENTION_HOURLY', duration, '396d', 'Hourly rollups are kept this long; at least RETENTION_15MIN.'), // prettier-ignore
+  retentionDaily: setting('RETENTION_DAILY', duration, '396d', 'Daily rollups are kept this long; at least RETENTION_HOURLY.'), // prettier-ignore
+  compressAfter: setting('COMPRESS_AFTER', duration, '7d', 'TimescaleDB compresses events older than this; at least LATE_HORIZON, so that late events never meet a compressed chunk.'), // prettier-ignore
+  rollupRefreshInterval: setting('ROLLUP_REFRESH_INTERVAL', duration, '30s', 'How often rollups are materialised and late windows refreshed.'), // prettier-ignore
+  rollupRefreshLag: setting('ROLLUP_REFRESH_LAG', duration, '2m', 'Rollups are materialised up to this long before now; what is younger is computed when asked.'), // prettier-ignore
+
+  freshWithin: setting('FRESH_WITHIN', duration, '5m', 'Answers whose data is at most this old are fresh.'),
+  delayedWithin: setting('DELAYED_WITHIN', duration, '10m', 'Answers whose data is at most this old are delayed, older ones stale; more than FRESH_WITHIN.'), // prettier-ignore
+  freshnessCacheTtl: setting('FRESHNESS_CACHE_TTL', duration, '5s', 'How long the freshness of an organisation is cached.'), // prettier-ignore
+  redisUrl: setting('REDIS_URL', url('redis:', 'rediss:'), null, 'Cache shared by replicas. Not set: a cache in each process.', { secret: true }), // prettier-ignore
+  maxPoints: setting('MAX_POINTS', wholeNumber(1, 100_000), '10000', 'Rows of one answer at most.'),
+  rawWindowLimit: setting('RAW_WINDOW_LIMIT', duration, '7d', 'Longest window of a question that only single events can answer; at most RAW_RETENTION.'), // prettier-ignore
+  httpBodyLimit: setting('HTTP_BODY_LIMIT', byteSize, '1MiB', 'Largest body of a request.'),
+
+  authJwksUrl: setting('AUTH_JWKS_URL', url('https:', 'http:', 'file:'), null, 'Key set (RFC 7517) that verifies bearer tokens.'), // prettier-ignore
+  authIssuer: setting('AUTH_ISSUER', text, 'usage-analytics', 'Required `iss` of a token.'),
+  authAudience: setting('AUTH_AUDIENCE', text, 'usage-analytics', 'Required `aud` of a token.'),
+  authAlgorithms: setting('AUTH_ALGORITHMS', listOf(oneOf(JWT_ALGORITHMS), 'asymmetric algorithms such as RS256, ES256, EdDSA'), 'RS256,ES256,EdDSA', 'Accepted signature algorithms; asymmetric only.'), // prettier-ignore
+  authJwksMaxAge: setting('AUTH_JWKS_MAX_AGE', duration, '10m', 'A fetched key set is trusted for at most this long.'), // prettier-ignore
+  apiKeys: setting('API_KEYS', json('a JSON list of {id, sha256, orgId, roles}', acceptApiKeys), '[]', 'API keys known from the start: id, hexadecimal SHA-256 of the secret, organisation or null, roles.', { secret: true }), // prettier-ignore
+} as const;
+
+export type SettingKey = keyof typeof SETTINGS;
+
+function setting<Value, const Default extends string | null>(
+  name: string,
+  type: SettingType<Value>,
+  defaultText: Default,
+  about: string,
+  options: { secret?: boolean } = {},
+) {
+  return { name, type, default: defaultText, about, ...options };
+}
