@@ -23,8 +23,9 @@ begin
     ends_at := (starts_at at time zone 'UTC' + step) at time zone 'UTC';
     partition_name := parent::text || '_p' || to_char(starts_at at time zone 'UTC', 'YYYYMMDD');
     if to_regclass(partition_name) is null then
-      -- Two replicas may arrive here at once; the second waits and then finds the partition.
-      perform pg_advisory_xact_lock(hashtextextended(partition_name, 0));
+      -- Two replicas may arrive here at once: the second waits and then finds the partition. An advisory lock would
+      -- not do, because waiting for it does not tell the session of tables made meanwhile.
+      execute format('lock table %s in share update exclusive mode', parent);
       if to_regclass(partition_name) is null then
         execute format('create table %I (like %s including all)', partition_name, parent);
         execute format(
