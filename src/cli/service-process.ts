@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from './servers/free-port';
 
-const MAIN = join(__dirname, '..', 'main.js');
+/** The built service, also when this file runs from its source. */
+const MAIN = join(__dirname, '..', '..', 'dist', 'main.js');
 
 /** The service as a process of its own, as an operator would run it. */
 export class ServiceProcess {
