@@ -3,7 +3,7 @@ import { Client } from 'pg';
 import { describeEachEngine, serverOf } from '../../../test/support/engines';
 import { SchemaRefusedError } from './engine-choice';
 import { migrationFiles } from './migration-files';
-import { migrate, pendingMigrations } from './migrations';
+import { inspectSchema, migrate } from './migrations';
 import type { StorageEngineKind } from './storage-engine';
 
 async function query<Row extends object>(url: string, text: string): Promise<Row[]> {
@@ -39,7 +39,7 @@ describeEachEngine('migrations', (engine) => {
       'select file, sha256 from schema_checksums order by file',
     );
     expect(recorded).toEqual(migrationFiles(engine).map(({ file, sha256 }) => ({ file, sha256 })));
-    expect(await pendingMigrations(url)).toEqual({ engine, files: [] });
+    expect(await inspectSchema({ databaseUrl: url, engine })).toEqual({ engine, pending: [] });
   });
 
   it('keeps the engine of the schema when asked to choose, and refuses the other engine', async () => {
@@ -59,7 +59,7 @@ describeEachEngine('migrations', (engine) => {
   });
 
   it('says what is pending without changing anything', async () => {
-    expect(await pendingMigrations(url)).toBeNull();
+    expect(await inspectSchema({ databaseUrl: url, engine })).toEqual({ engine: null, pending: [] });
     expect(await query(url, `select relname from pg_class where relname = 'storage_engine'`)).toEqual([]);
   });
 });

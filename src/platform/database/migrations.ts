@@ -54,17 +54,16 @@ export async function migrate(options: MigrateOptions): Promise<StorageEngineKin
   });
 }
 
-/** Which files of this release the database still lacks, without changing anything; `null` for an empty database. */
-export async function pendingMigrations(
-  databaseUrl: string,
-): Promise<{ engine: StorageEngineKind; files: string[] } | null> {
+/** What the database has and lacks of this release, without changing anything; the engine is `null` when empty. */
+export async function inspectSchema({
+  databaseUrl,
+  engine: wanted,
+}: MigrateOptions): Promise<{ engine: StorageEngineKind | null; pending: string[] }> {
   return withClient(databaseUrl, async (client) => {
-    const { schemaEngine } = await databaseFacts(client);
-    if (schemaEngine === null) return null;
-    return {
-      engine: schemaEngine,
-      files: (await pendingFiles(client, schemaEngine)).map(({ file }) => file),
-    };
+    const facts = await databaseFacts(client);
+    if (facts.schemaEngine === null) return { engine: null, pending: [] };
+    const engine = chooseEngine(wanted, facts);
+    return { engine, pending: (await pendingFiles(client, engine)).map(({ file }) => file) };
   });
 }
 

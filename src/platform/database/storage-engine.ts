@@ -6,23 +6,56 @@ export interface RefreshWindow {
   readonly end: Date;
 }
 
+/** Everything that lies wholly before its instant is past its retention. */
+export interface RetentionHorizons {
+  /** Raw events: `rollup_state.raw_from` as an earlier run announced it; `null` while none did. */
+  readonly events: Date | null;
+  readonly quarterHours: Date;
+  readonly hours: Date;
+  readonly days: Date;
+  /** Dedupe keys, by arrival. */
+  readonly keys: Date;
+  /** Rows of the batch ledger, by commit. */
+  readonly batches: Date;
+  /** Raw events that lie wholly before this are compressed where the engine can. */
+  readonly compression: Date;
+}
+
 /**
  * What differs between TimescaleDB and plain PostgreSQL once the schema is there. Both expose the same relations with
  * the same columns and the same answers; nothing else in the service asks which one runs.
+ *
+ * `refresh`, `advance` and `expire` wait for each other, in whatever process they run. All of them are safe to repeat
+ * and to interrupt.
  */
 export abstract class StorageEngine {
   abstract readonly kind: StorageEngineKind;
 
-  /** Makes the partitions that batches need from 31 days before `now` to 8 days after it. Idempotent and cheap. */
+  /** Makes the partitions that batches need, from RAW_RETENTION before `now` to 8 days after it. Idempotent, cheap. */
   abstract prepare(now: Date): Promise<void>;
 
+  /** Where the first refresh has to begin: at or before the oldest event; `null` when there is none. */
+  abstract oldestEvent(): Promise<Date | null>;
+
   /**
-   * Materialises every rollup from the relation below it for the buckets that `window` touches, children before
-   * parents. `window.end` is never above the announced watermark and `window.start` never behind what the sources
-   * still hold. Safe to repeat and to interrupt.
+   * Must be called before `watermark` is announced. Whatever is committed below it by transactions that then still
+   * run, or begin later, is not missed by a refresh of the windows it falls into.
    */
-  abstract refresh(window: RefreshWindow): Promise<void>;
+  abstract noticeChangesBelow(watermark: Date): Promise<void>;
+
+  /**
+   * Materialises what is not materialised yet: every rollup, children before parents, for the closed buckets that
+   * `window` touches, and moves `rollup_state.materialized_through` to `window.end`, which is never above the
+   * announced watermark. `window.start` is where it stood.
+   */
+  abstract advance(window: RefreshWindow): Promise<void>;
+
+  /**
+   * Computes again every closed bucket that the windows touch. What lies below `rollup_state.raw_from` or above
+   * `rollup_state.materialized_through` is left alone, so that a bucket never shrinks because its events are gone.
+   */
+  abstract refresh(windows: readonly RefreshWindow[]): Promise<void>;
 
   /** Drops what has passed its retention and compresses what is due; never touches a rollup above its horizon. */
-  abstract expire(now: Date): Promise<void>;
+  abstract expire(horizons: RetentionHorizons): Promise<void>;
 }

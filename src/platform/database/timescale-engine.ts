@@ -1,0 +1,132 @@
+import type { Pool, PoolClient } from 'pg';
+import { bucketWindows, DAY_MS, HOUR_MS, QUARTER_HOUR_MS, type RefreshBounds } from './bucket-windows';
+import { sql, sqlOver } from './sql';
+import {
+  type RefreshWindow,
+  type RetentionHorizons,
+  StorageEngine,
+  type StorageEngineKind,
+} from './storage-engine';
+import { inTransaction, withConnection } from './transaction';
+
+/** Continuous aggregates with the width of their buckets, each after the one it is computed from. */
+const ROLLUPS = [
+  ['usage_15min', QUARTER_HOUR_MS],
+  ['usage_hourly', HOUR_MS],
+  ['usage_daily', DAY_MS],
+  ['latency_hourly', HOUR_MS],
+  ['latency_daily', DAY_MS],
+] as const;
+
+const lockRollups = sql('platform/lock-rollups');
+const ensurePartitions = sql('platform/ensure-partitions');
+const dropPartitions = sql('platform/drop-partitions');
+const expireBatches = sql('platform/expire-batches');
+const readState = sql('aggregation/read-rollup-state');
+const markMaterialized = sql('aggregation/mark-materialized');
+const oldestEvent = sql('engine/timescale/oldest-event');
+const noticeChanges = sql('engine/timescale/notice-changes');
+const refreshRollup = sqlOver(
+  'engine/timescale/refresh-rollup',
+  ROLLUPS.map(([relation]) => relation),
+);
+const dropChunks = sqlOver('engine/timescale/drop-chunks', [
+  'usage_events',
+  ...ROLLUPS.map(([relation]) => relation),
+]);
+const chunksToCompress = sql('engine/timescale/chunks-to-compress');
+const compressChunk = sql('engine/timescale/compress-chunk');
+
+/** A hypertable with stacked continuous aggregates. TimescaleDB itself keeps track of the ranges that changed. */
+export class TimescaleEngine extends StorageEngine {
+  readonly kind: StorageEngineKind = 'timescale';
+
+  constructor(private readonly pool: Pool) {
+    super();
+  }
+
+  async prepare(now: Date): Promise<void> {
+    const [from, to] = [new Date(now.getTime() - DAY_MS), new Date(now.getTime() + 8 * DAY_MS)];
+    await this.pool.query({ ...ensurePartitions, values: ['usage_event_keys', 'day', from, to] });
+  }
+
+  async oldestEvent(): Promise<Date | null> {
+    const { rows } = await this.pool.query<{ oldest: Date | null }>(oldestEvent);
+    return rows[0]?.oldest ?? null;
+  }
+
+  async noticeChangesBelow(watermark: Date): Promise<void> {
+    await withConnection(this.pool, (client) => run(client, noticeChanges.text, [watermark]));
+  }
+
+  async advance(window: RefreshWindow): Promise<void> {
+    await this.alone(async () => {
+      const { raw_from: from } = await this.state();
+      await this.refreshWithin([window], { from, through: window.end });
+      await this.pool.query({ ...markMaterialized, values: [window.end] });
+    });
+  }
+
+  async refresh(windows: readonly RefreshWindow[]): Promise<void> {
+    await this.alone(async () => {
+      const { raw_from: from, materialized_through: through } = await this.state();
+      await this.refreshWithin(windows, { from, through });
+    });
+  }
+
+  async expire(horizons: RetentionHorizons): Promise<void> {
+    const { events, quarterHours, hours, days, keys, batches, compression } = horizons;
+    const due = [
+      ['usage_events', events],
+      ['usage_15min', quarterHours],
+      ['usage_hourly', hours],
+      ['latency_hourly', hours],
+      ['usage_daily', days],
+      ['latency_daily', days],
+    ] as const;
+    for (const [relation, horizon] of due) {
+      if (horizon) await this.alone((client) => client.query(dropChunks.over(relation).text, [horizon]));
+    }
+    await this.alone((client) => client.query(dropPartitions.text, ['usage_event_keys', 'day', keys]));
+    await this.pool.query({ ...expireBatches, values: [batches] });
+    const { rows } = await this.pool.query<{ chunk: string }>({ ...chunksToCompress, values: [compression] });
+    for (const { chunk } of rows) {
+      await this.alone((client) => client.query(compressChunk.text, [chunk]));
+    }
+  }
+
+  private async refreshWithin(windows: readonly RefreshWindow[], bounds: RefreshBounds): Promise<void> {
+    await withConnection(this.pool, async (client) => {
+      for (const [relation, bucketMs] of ROLLUPS) {
+        for (const { start, end } of bucketWindows(windows, bucketMs, bounds)) {
+          await run(client, refreshRollup.over(relation).text, [start, end]);
+        }
+      }
+    });
+  }
+
+  private async state(): Promise<{ raw_from: Date | null; materialized_through: Date | null }> {
+    const { rows } = await this.pool.query<{ raw_from: Date | null; materialized_through: Date | null }>(
+      readState,
+    );
+    return rows[0] ?? { raw_from: null, materialized_through: null };
+  }
+
+  /**
+   * Holds the lock of refresh and expiry while `work` runs. A refresh commits by itself and so cannot run in the
+   * transaction that holds the lock; it runs on another connection meanwhile.
+   */
+  private async alone(work: (client: PoolClient) => Promise<unknown>): Promise<void> {
+    await inTransaction(this.pool, async (client) => {
+      await client.query(`set local lock_timeout = '5s'`);
+      await client.query(`set local idle_in_transaction_session_timeout = '15min'`);
+      await client.query(lockRollups.text);
+      await work(client);
+    });
+  }
+}
+
+/** TimescaleDB says at each refresh in a notice that there was nothing to do; nobody reads that. */
+async function run(client: PoolClient, text: string, values: unknown[]): Promise<void> {
+  await client.query(text, values);
+}
