@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Global, Inject, Logger, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
@@ -17,6 +18,7 @@ import { StorageEngine } from './storage-engine';
 })
 class DatabaseServerModule {}
 
+const PATIENCE_MS = 5_000;
 const logger = new Logger('DatabaseModule');
 
 /**
@@ -89,7 +91,9 @@ export class DatabaseModule implements OnApplicationShutdown {
 
   async onApplicationShutdown(): Promise<void> {
     if (this.dataSource.isInitialized) await this.dataSource.destroy();
-    await Promise.all([this.apiPool, this.ingestPool, this.workerPool].map((pool) => pool.end()));
+    const ended = Promise.all([this.apiPool, this.ingestPool, this.workerPool].map((pool) => pool.end()));
+    // A statement that runs on is left to the server; it must not hold up the exit.
+    await Promise.race([ended, sleep(PATIENCE_MS, undefined, { ref: false })]);
     await this.server.stop();
   }
 }

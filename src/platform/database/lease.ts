@@ -36,12 +36,12 @@ export class Leases {
 
   /**
    * Runs `work` under the lease and answers its result, or `undefined` without having run it when somebody else,
-   * in this process or another, has the lease and keeps it for `waitMs`.
+   * in this process or another, has the lease and keeps it for `waitMs`. Aborting `signal` ends the waiting.
    */
   async run<Result>(
     name: string,
     work: (lease: Lease) => Promise<Result>,
-    { waitMs = 0 }: { waitMs?: number } = {},
+    { waitMs = 0, signal }: { waitMs?: number; signal?: AbortSignal | undefined } = {},
   ): Promise<Result | undefined> {
     const owner = randomUUID();
     const deadline = performance.now() + waitMs;
@@ -49,7 +49,7 @@ export class Leases {
     let epoch = await this.acquire(name, owner);
     while (epoch === undefined) {
       if (performance.now() >= deadline) return undefined;
-      await sleep(ASK_AGAIN_MS);
+      await sleep(ASK_AGAIN_MS, undefined, { signal });
       heldSince = performance.now();
       epoch = await this.acquire(name, owner);
     }

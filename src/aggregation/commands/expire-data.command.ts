@@ -1,0 +1,76 @@
+import { Logger } from '@nestjs/common';
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { Config } from '../../platform/config/config';
+import { DAY_MS, HOUR_MS, startOfBucket } from '../../platform/database/bucket-windows';
+import { Leases } from '../../platform/database/lease';
+import { StorageEngine } from '../../platform/database/storage-engine';
+import { Clock } from '../../shared/clock';
+import { RollupState } from '../rollup-state';
+import { ROLLUPS_LEASE } from './refresh-rollups.command';
+
+/** How long to wait for a refresh that is under way. */
+const WAIT_MS = 120_000;
+
+/**
+ * Raw events are given up this long after their retention, so that a batch whose oldest event was just inside a late
+ * horizon as long as the retention is committed by then.
+ */
+const GRACE_MS = HOUR_MS;
+
+/**
+ * Makes the partitions of the days to come, drops what is past its retention and compresses what is due.
+ *
+ * Raw events go in two runs: one announces from where on they are kept, when every rollup below is final, and a later
+ * one drops what lies below. So no refresh that began before the announcement can still be reading them. Answers the
+ * announced instant, or `undefined` when a refresh kept the lease.
+ */
+export class ExpireDataCommand extends Command<{ rawFrom: Date | null } | undefined> {
+  constructor(readonly signal?: AbortSignal) {
+    super();
+  }
+}
+
+@CommandHandler(ExpireDataCommand)
+export class ExpireDataHandler implements ICommandHandler<ExpireDataCommand> {
+  private readonly logger = new Logger(ExpireDataHandler.name);
+
+  constructor(
+    private readonly config: Config,
+    private readonly clock: Clock,
+    private readonly leases: Leases,
+    private readonly engine: StorageEngine,
+    private readonly state: RollupState,
+  ) {}
+
+  async execute({ signal }: ExpireDataCommand): Promise<{ rawFrom: Date | null } | undefined> {
+    const now = this.clock.now();
+    await this.engine.prepare(now);
+    return this.leases.run(ROLLUPS_LEASE, () => this.expire(now), { waitMs: WAIT_MS, signal });
+  }
+
+  private async expire(now: Date): Promise<{ rawFrom: Date | null }> {
+    const { config } = this;
+    const { rawFrom } = await this.state.read();
+    await this.engine.expire({
+      events: rawFrom,
+      quarterHours: before(now, config.retention15min),
+      hours: before(now, config.retentionHourly),
+      days: before(now, config.retentionDaily),
+      keys: before(now, config.dedupeWindow),
+      batches: before(now, config.rawRetention),
+      compression: before(now, config.compressAfter),
+    });
+    const next = startOfBucket(before(now, config.rawRetention + GRACE_MS), DAY_MS);
+    if (rawFrom && next <= rawFrom) return { rawFrom };
+    if (await this.state.giveUpEventsBelow(next)) return { rawFrom: next };
+    this.logger.warn(
+      { rawFrom: next },
+      'Events stay past their retention because rollups of them are not final',
+    );
+    return { rawFrom };
+  }
+}
+
+function before(now: Date, milliseconds: number): Date {
+  return new Date(now.getTime() - milliseconds);
+}

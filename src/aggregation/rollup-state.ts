@@ -1,0 +1,85 @@
+import { Injectable } from '@nestjs/common';
+import { WorkerPool } from '../platform/database/pools';
+import { sql } from '../platform/database/sql';
+import type { RefreshWindow } from '../platform/database/storage-engine';
+import { inTransaction } from '../platform/database/transaction';
+import { HOUR_MS } from '../platform/database/bucket-windows';
+
+const readState = sql('aggregation/read-rollup-state');
+const announceWatermark = sql('aggregation/announce-watermark');
+const claimDirtyWindows = sql('aggregation/claim-dirty-windows');
+const forgetDirtyWindows = sql('aggregation/forget-dirty-windows');
+const holdRollupState = sql('aggregation/hold-rollup-state');
+const moveRawFrom = sql('aggregation/move-raw-from');
+
+/** `null` stands for "nothing yet". */
+export interface RollupProgress {
+  /** Announced: batches note a dirty window for every event below it. */
+  readonly watermark: Date | null;
+  /** Rollups below it are materialised. */
+  readonly materializedThrough: Date | null;
+  /** Events below it are refused and may be dropped; rollups below it stay as they are. */
+  readonly rawFrom: Date | null;
+}
+
+/** A closed hour of an organisation that late events touched, as it was when it was claimed. */
+export interface DirtyWindow {
+  readonly orgId: string;
+  readonly hour: Date;
+  readonly generation: string;
+}
+
+/** The rows that batches, refreshes and retention meet in. */
+@Injectable()
+export class RollupState {
+  constructor(private readonly pool: WorkerPool) {}
+
+  async read(): Promise<RollupProgress> {
+    const { rows } = await this.pool.query<{
+      watermark: Date | null;
+      materialized_through: Date | null;
+      raw_from: Date | null;
+    }>(readState);
+    const [row] = rows;
+    if (!row) throw new Error('The table rollup_state has lost its row.');
+    return { watermark: row.watermark, materializedThrough: row.materialized_through, rawFrom: row.raw_from };
+  }
+
+  /** When this returns, every batch that did not see the watermark is committed. */
+  async announce(watermark: Date): Promise<void> {
+    await this.pool.query({ ...announceWatermark, values: [watermark] });
+  }
+
+  async claimDirtyWindows(limit: number): Promise<DirtyWindow[]> {
+    const { rows } = await this.pool.query<{ org_id: string; hour: Date; generation: string }>({
+      ...claimDirtyWindows,
+      values: [limit],
+    });
+    return rows.map(({ org_id: orgId, hour, generation }) => ({ orgId, hour, generation }));
+  }
+
+  /** Keeps those that late events have touched again since they were claimed. */
+  async forgetDirtyWindows(windows: readonly DirtyWindow[]): Promise<void> {
+    await this.pool.query({
+      ...forgetDirtyWindows,
+      values: [
+        windows.map(({ orgId }) => orgId),
+        windows.map(({ hour }) => hour),
+        windows.map(({ generation }) => generation),
+      ],
+    });
+  }
+
+  /** Gives up the events below `rawFrom`; answers false while a rollup below it is not final yet. */
+  async giveUpEventsBelow(rawFrom: Date): Promise<boolean> {
+    return inTransaction(this.pool, async (client) => {
+      await client.query(holdRollupState.text);
+      const { rowCount } = await client.query(moveRawFrom.text, [rawFrom]);
+      return rowCount === 1;
+    });
+  }
+}
+
+export function hourOf({ hour }: DirtyWindow): RefreshWindow {
+  return { start: hour, end: new Date(hour.getTime() + HOUR_MS) };
+}
