@@ -75,7 +75,7 @@ const logger = new Logger('DatabaseModule');
     WorkerPool,
     StorageEngine,
     DatabaseSchema,
-    DatabaseServer,
+    DatabaseServerModule,
     Leases,
     TypeOrmModule,
   ],

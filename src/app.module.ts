@@ -1,0 +1,16 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { CqrsModule } from '@nestjs/cqrs';
+import { AccessModule } from './access/access.module';
+import type { Config } from './platform/config/config';
+import { PlatformModule } from './platform/platform.module';
+
+/** The one file that knows every module. */
+@Module({})
+export class AppModule {
+  static of(config: Config): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [PlatformModule.of(config), CqrsModule.forRoot(), AccessModule],
+    };
+  }
+}

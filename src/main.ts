@@ -1,0 +1,36 @@
+import 'reflect-metadata';
+import { collectDefaultMetrics } from 'prom-client';
+import { createApplication } from './application';
+import { ConfigError, loadConfig } from './platform/config/config';
+import { ReadinessChecks } from './platform/health/readiness-checks';
+
+async function main(): Promise<void> {
+  const config = loadConfig();
+  collectDefaultMetrics();
+  const app = await createApplication(config);
+  let stopping = false;
+  const stop = (): void => {
+    if (stopping) return;
+    stopping = true;
+    app.get(ReadinessChecks).stop();
+    // Whatever hangs must not hold the process beyond its grace; what is committed stays, the rest is read again.
+    setTimeout(() => process.exit(0), config.shutdownGrace).unref();
+    app.close().then(
+      () => process.exit(0),
+      (error: unknown) => fail(error),
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  await app.listen({ host: config.host, port: config.port });
+}
+
+function fail(error: unknown): never {
+  // A mistake of the operator is a sentence; anything else needs its stack.
+  const told =
+    error instanceof ConfigError || (error instanceof Error && error.name === 'SchemaRefusedError');
+  console.error(told ? (error as Error).message : error);
+  process.exit(1);
+}
+
+main().catch(fail);
