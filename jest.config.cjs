@@ -2,6 +2,7 @@ const node = {
   rootDir: __dirname,
   testEnvironment: 'node',
   transform: { '^.+\\.ts$': '@swc/jest' },
+  setupFilesAfterEnv: ['<rootDir>/test/support/timeout.setup.cjs'],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/\\.data/'],
 };
 
@@ -21,25 +22,25 @@ module.exports = {
       ...node,
       displayName: 'unit',
       testMatch: ['<rootDir>/{src,test}/**/*.spec.ts'],
-      testTimeout: 10_000,
+      globals: { TEST_TIMEOUT_MS: 10_000 },
     },
     {
       ...onServers,
       displayName: 'integration',
       testMatch: ['<rootDir>/{src,test}/**/*.int-spec.ts'],
-      testTimeout: 60_000,
+      globals: { TEST_TIMEOUT_MS: 60_000 },
     },
     {
       ...onServers,
       displayName: 'e2e',
       testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'],
-      testTimeout: 120_000,
+      globals: { TEST_TIMEOUT_MS: 120_000 },
     },
     {
       ...onServers,
       displayName: 'faults',
       testMatch: ['<rootDir>/test/faults/**/*.fault-spec.ts'],
-      testTimeout: 300_000,
+      globals: { TEST_TIMEOUT_MS: 300_000 },
       // One after the other and after all the rest: what they measure does not survive neighbours.
       runner: '<rootDir>/test/support/serial.runner.cjs',
     },

@@ -1,5 +1,5 @@
 import { startServers } from '../../src/cli/servers/start-servers';
-import { prepareTemplates } from './template-databases';
+import { prepareTemplates } from './test-database';
 import { publish, running } from './test-servers';
 
 /**

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { Client, Pool } from 'pg';
+import { Pool } from 'pg';
+import { createDatabase, dropDatabase, executeOnce } from '../../src/cli/servers/create-database';
 import { migrate } from '../../src/platform/database/migrations';
 import type { StorageEngineKind } from '../../src/platform/database/storage-engine';
 import { ENGINES, serverOf } from './engines';
@@ -8,6 +9,7 @@ import { testServers } from './test-servers';
 export interface TestDatabase {
   readonly engine: StorageEngineKind;
   readonly name: string;
+  /** What DATABASE_URL should be. */
   readonly url: string;
   /** For arranging and asserting; sessions are in UTC, bigint and numeric are strings. */
   readonly pool: Pool;
@@ -16,18 +18,18 @@ export interface TestDatabase {
 }
 
 /**
- * A migrated, empty database of its own, a copy of the run's template: some 50 ms, TimescaleDB included.
+ * A migrated, empty database of its own, copied from the run's template: some 50 ms, with TimescaleDB, too.
  * Drop it in `afterAll`.
  */
 export async function createTestDatabase(engine: StorageEngineKind): Promise<TestDatabase> {
+  const server = requiredServer(engine);
   const name = `test_${engine}_${randomBytes(6).toString('hex')}`;
-  await administer(engine, `create database ${name} template ${templateOf(engine)}`);
-  const url = databaseUrl(engine, name);
+  const url = await createDatabase(server, name, templateOf(engine));
   const pool = new Pool({ connectionString: url, max: 4, options: '-c TimeZone=UTC' });
   pool.on('error', () => undefined);
   const drop = async (): Promise<void> => {
     await pool.end();
-    await administer(engine, `drop database ${name} with (force)`);
+    await dropDatabase(server, name);
   };
   return { engine, name, url, pool, drop };
 }
@@ -37,21 +39,22 @@ export async function prepareTemplates(): Promise<() => Promise<void>> {
   const engines = ENGINES.filter((engine) => serverOf(engine) !== undefined);
   await Promise.all(engines.map(prepareTemplate));
   return async () => {
-    for (const engine of engines)
-      await administer(engine, `drop database ${templateOf(engine)} with (force)`);
+    for (const engine of engines) await dropDatabase(requiredServer(engine), templateOf(engine));
   };
 }
 
 async function prepareTemplate(engine: StorageEngineKind): Promise<void> {
+  const server = requiredServer(engine);
   const template = templateOf(engine);
-  await administer(engine, `create database ${template}`);
-  const url = databaseUrl(engine, template);
+  const url = await createDatabase(server, template);
   await migrate({ databaseUrl: url, engine });
-  if (engine === 'timescale') await execute(url, 'select _timescaledb_functions.stop_background_workers()');
+  if (engine === 'timescale') {
+    await executeOnce(url, 'select _timescaledb_functions.stop_background_workers()');
+  }
   // Only a database that nobody is connected to can be copied.
-  await administer(engine, `alter database ${template} allow_connections false`);
-  await administer(
-    engine,
+  await executeOnce(server, `alter database ${template} allow_connections false`);
+  await executeOnce(
+    server,
     `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${template}'`,
   );
 }
@@ -60,28 +63,8 @@ function templateOf(engine: StorageEngineKind): string {
   return `template_${engine}_${testServers().run}`;
 }
 
-function databaseUrl(engine: StorageEngineKind, name: string): string {
-  const url = new URL(maintenanceUrl(engine));
-  url.pathname = `/${name}`;
-  return url.href;
-}
-
-function maintenanceUrl(engine: StorageEngineKind): string {
-  const url = serverOf(engine);
-  if (url === undefined) throw new Error('No server of this run has TimescaleDB: use describeEachEngine.');
-  return url;
-}
-
-function administer(engine: StorageEngineKind, statement: string): Promise<void> {
-  return execute(maintenanceUrl(engine), statement);
-}
-
-async function execute(url: string, statement: string): Promise<void> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(statement);
-  } finally {
-    await client.end();
-  }
+function requiredServer(engine: StorageEngineKind): string {
+  const server = serverOf(engine);
+  if (server === undefined) throw new Error('No server of this run has TimescaleDB: use describeEachEngine.');
+  return server;
 }

@@ -1,4 +1,4 @@
-import type { Servers } from '../../src/cli/servers/start-servers';
+import type { Servers } from '../../src/cli/servers/servers';
 
 /** What test files need to know of the servers of this run. */
 export interface TestServers {

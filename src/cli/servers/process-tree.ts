@@ -13,6 +13,16 @@ export function processTree(root: number): number[] {
   return tree;
 }
 
+/** A process that has ended but was not yet collected by its parent counts as gone. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
 function processDirectories(): string[] {
   try {
     return readdirSync('/proc').filter((name) => /^\d+$/.test(name));

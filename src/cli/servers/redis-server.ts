@@ -6,8 +6,10 @@ import type { Guardian } from './guardian';
 import { GivenServer, PrivateServer } from './running-server';
 import { ServerContainer } from './server-container';
 import { ServerProcess } from './server-process';
+import { isAtLeast } from './versions';
 
 const NAME = 'Redis';
+export const MINIMUM_REDIS = '6';
 const IMAGE = 'redis:7-alpine';
 
 /** Nothing is written to disk: a restart begins empty. Enough databases for one per test file. */
@@ -60,8 +62,10 @@ export async function startRedisContainer(
 }
 
 /** The server that an environment variable names. */
-export function givenRedis(variable: string, url: string): Promise<GivenServer> {
-  return GivenServer.connect(NAME, variable, url, () => redisVersion(url));
+export async function givenRedis(variable: string, url: string): Promise<GivenServer> {
+  const server = await GivenServer.connect(NAME, variable, url, () => redisVersion(url));
+  if (isAtLeast(server.version, MINIMUM_REDIS)) return server;
+  throw new Error(`${variable} names Redis ${server.version}; ${MINIMUM_REDIS} or newer is needed.`);
 }
 
 function privateRedis(

@@ -56,17 +56,18 @@ export class PrivateServer implements RunningServer {
     return this.options.program.pid;
   }
 
-  /** Returns when a client is served; throws with the server's own last words when it is not in time. */
+  /** Returns when a client is served; throws with the server's own last words when it is not in time, leaving nothing behind. */
   async start(): Promise<this> {
-    const { companion, guardian, program } = this.options;
-    if (companion && !(await companion.runs())) {
-      await companion.launch();
-      guardian.note(companion.name, companion.lastResort());
+    const { companion, program } = this.options;
+    try {
+      if (companion && !(await companion.runs())) await this.launch(companion);
+      await this.launch(program);
+      this.version = await this.ready();
+      return this;
+    } catch (error) {
+      await this.stop();
+      throw error;
     }
-    await program.launch();
-    guardian.note(program.name, program.lastResort());
-    this.version = await this.ready();
-    return this;
   }
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
@@ -86,6 +87,11 @@ export class PrivateServer implements RunningServer {
     }
   }
 
+  private async launch(program: ServerProgram): Promise<void> {
+    await program.launch();
+    this.options.guardian.note(program.name, program.lastResort());
+  }
+
   /** A killed PostgreSQL may refuse its first start while the old one's memory is being freed: hence the relaunch. */
   private async ready(): Promise<string> {
     const { name, probe, program, readyWithinMs } = this.options;
@@ -100,7 +106,7 @@ export class PrivateServer implements RunningServer {
           throw new Error(`${name} does not answer: ${String(error)}\n${await program.lastWords()}`);
         }
         await pause(ended ? 500 : 50);
-        if (ended) await program.launch();
+        if (ended) await this.launch(program);
       }
     }
   }

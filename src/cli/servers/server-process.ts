@@ -1,16 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { processTree } from './process-tree';
+import type { ServerAccount } from '../../platform/database/embedded/postgres-programs';
+import { isAlive, processTree } from './process-tree';
 import { type ServerProgram, within } from './server-program';
-import type { SystemUser } from './unprivileged-user';
 
 export interface ProcessOptions {
   name: string;
   command: string;
   args: string[];
   environment?: NodeJS.ProcessEnv;
-  user?: SystemUser | undefined;
+  /** Whom to run it as, when not as ourselves. */
+  account?: ServerAccount | null;
   /** Working directory, and where its output goes as `<name>.log`. */
   directory: string;
   /** The signal on which it ends in order, and the one on which it ends fast. */
@@ -33,7 +34,7 @@ export class ServerProcess implements ServerProgram {
   }
 
   async launch(): Promise<void> {
-    const { command, args, environment, user, directory } = this.options;
+    const { command, args, environment, account, directory } = this.options;
     mkdirSync(directory, { recursive: true });
     const log = openSync(this.logFile, 'a');
     const child = spawn(command, args, {
@@ -41,7 +42,7 @@ export class ServerProcess implements ServerProgram {
       env: { ...process.env, ...environment },
       detached: true,
       stdio: ['ignore', log, log],
-      ...(user && { uid: user.uid, gid: user.gid }),
+      ...account,
     });
     closeSync(log);
     this.child = child;
@@ -74,7 +75,7 @@ export class ServerProcess implements ServerProgram {
   }
 
   lastResort(): string {
-    return this.child?.pid === undefined ? ':' : `kill -KILL -- -${this.child.pid} ${this.child.pid}`;
+    return this.child?.pid === undefined ? ':' : `kill -s KILL -- -${this.child.pid} ${this.child.pid}`;
   }
 
   async lastWords(): Promise<string> {
@@ -102,15 +103,5 @@ function send(pid: number, signal: NodeJS.Signals): void {
     process.kill(pid, signal);
   } catch {
     // It ended between being listed and being signalled.
-  }
-}
-
-/** A process that has ended but was not yet collected by its parent counts as gone. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
   }
 }

