@@ -1,0 +1,139 @@
+import { AppError } from '../shared/errors';
+import type { Buckets, TimeWindow } from '../shared/time-window';
+import { DAY_MS, HOUR_MS, MINUTE_MS, TimeZone } from '../shared/time-zone';
+
+export const ROLLUPS = ['usage_daily', 'usage_hourly', 'usage_15min'] as const;
+export const SKETCHES = ['latency_daily', 'latency_hourly'] as const;
+export type Rollup = (typeof ROLLUPS)[number];
+export type Sketch = (typeof SKETCHES)[number];
+export type Relation = Rollup | Sketch | 'usage_events';
+
+export const DIMENSIONS = ['org', 'model', 'client', 'status'] as const;
+export type Dimension = (typeof DIMENSIONS)[number];
+
+/** How long each relation is kept and how much of the single events one question may read, in milliseconds. */
+export interface AnswerLimits {
+  readonly rawRetention: number;
+  readonly retention15min: number;
+  readonly retentionHourly: number;
+  readonly retentionDaily: number;
+  readonly rawWindowLimit: number;
+}
+
+/** What a question needs of the relation that answers it. */
+export interface Demand {
+  /** `counts`: requests, tokens, cost, latency mean and maximum. `latencies`: how many requests took how long. */
+  readonly of: 'counts' | 'latencies';
+  readonly buckets: Buckets;
+  /** Grouped by or filtered by. */
+  readonly dimensions: ReadonlySet<Dimension>;
+  /** Over all organisations: single events are never read for that. */
+  readonly platformWide: boolean;
+}
+
+interface Candidate {
+  readonly relation: Relation;
+  readonly of: readonly Demand['of'][];
+  /** Every boundary of the asked buckets must be a boundary of this grain of UTC. */
+  readonly grain: number;
+  readonly asGranularity: string;
+  readonly lacks: readonly Dimension[];
+  readonly retention: keyof AnswerLimits;
+}
+
+/** Cheapest first. */
+const CANDIDATES: readonly Candidate[] = [
+  { relation: 'usage_daily', of: ['counts'], grain: DAY_MS, asGranularity: 'day, week or month with timezone=UTC', lacks: ['status'], retention: 'retentionDaily' }, // prettier-ignore
+  { relation: 'usage_hourly', of: ['counts'], grain: HOUR_MS, asGranularity: 'hour or coarser in a time zone of whole hours', lacks: ['status'], retention: 'retentionHourly' }, // prettier-ignore
+  { relation: 'usage_15min', of: ['counts'], grain: 15 * MINUTE_MS, asGranularity: '15min or coarser', lacks: ['status'], retention: 'retention15min' }, // prettier-ignore
+  { relation: 'latency_daily', of: ['latencies'], grain: DAY_MS, asGranularity: 'day, week or month with timezone=UTC', lacks: ['client', 'status'], retention: 'retentionDaily' }, // prettier-ignore
+  { relation: 'latency_hourly', of: ['latencies'], grain: HOUR_MS, asGranularity: 'hour or coarser in a time zone of whole hours', lacks: ['client', 'status'], retention: 'retentionHourly' }, // prettier-ignore
+  { relation: 'usage_events', of: ['counts', 'latencies'], grain: 1, asGranularity: 'any', lacks: [], retention: 'rawRetention' }, // prettier-ignore
+];
+
+/** One thing to ask differently. */
+interface Remedy {
+  readonly parameter: string;
+  readonly detail: string;
+}
+
+/**
+ * The relation that answers a question exactly at the least cost: coarse enough to be short, fine enough that each
+ * asked bucket is made of whole ones of it, with the dimensions asked for, and kept since before the window began.
+ *
+ * Throws `unanswerable` when there is none, with what can be asked instead.
+ */
+export function chooseRelation(demand: Demand, limits: AnswerLimits, now: Date): Relation {
+  const remedies: Remedy[][] = [];
+  for (const candidate of CANDIDATES) {
+    if (!candidate.of.includes(demand.of)) continue;
+    if (candidate.relation === 'usage_events' && demand.platformWide) continue;
+    const lacking = remediesFor(candidate, demand, limits, now);
+    if (lacking.length === 0) return candidate.relation;
+    remedies.push(lacking);
+  }
+  throw refusal(demand, remedies);
+}
+
+/** Since when a relation is whole: retention drops whole days of UTC, and not before they are past it. */
+export function wholeSince(retention: number, now: Date): number {
+  return TimeZone.UTC.floor(now.getTime() - retention, 'day');
+}
+
+function remediesFor(candidate: Candidate, demand: Demand, limits: AnswerLimits, now: Date): Remedy[] {
+  const { buckets, dimensions } = demand;
+  const remedies: Remedy[] = [];
+  if (!isAligned(buckets, candidate.grain)) {
+    remedies.push({ parameter: 'granularity', detail: candidate.asGranularity });
+  }
+  for (const dimension of candidate.lacks.filter((lacked) => dimensions.has(lacked))) {
+    const detail = dimension === 'client' ? 'without client, and no clientId' : `without ${dimension}`;
+    remedies.push({ parameter: 'groupBy', detail });
+  }
+  const since = wholeSince(limits[candidate.retention], now);
+  if (buckets.start < since) {
+    const first = new Date(buckets.zone.ceil(since, buckets.granularity)).toISOString();
+    remedies.push({ parameter: 'start', detail: `${first} or later` });
+  }
+  if (candidate.relation === 'usage_events' && buckets.end - buckets.start > limits.rawWindowLimit) {
+    const detail = `at most ${duration(limits.rawWindowLimit)} after start (RAW_WINDOW_LIMIT)`;
+    remedies.push({ parameter: 'end', detail });
+  }
+  return remedies;
+}
+
+function refusal({ of, dimensions, platformWide }: Demand, remedies: readonly Remedy[][]): AppError {
+  const easiest = withoutHarderWays(remedies);
+  const ways = easiest.map((way) => way.map(({ parameter, detail }) => `${parameter}: ${detail}`).join(', '));
+  if (of === 'latencies') ways.push('percentile: none');
+  if (platformWide && dimensions.has('status')) ways.push('one organisation at /orgs/{orgId}');
+  return new AppError(
+    'unanswerable',
+    `Nothing that is kept answers ${of === 'latencies' ? 'these percentiles' : 'this'} exactly. Ask for ${ways.join('; or for ')}.`,
+    { violations: easiest[0] ?? [] },
+  );
+}
+
+/** Leaves out a way that asks to change what another one asks to change, and more. */
+function withoutHarderWays(remedies: readonly Remedy[][]): Remedy[][] {
+  // Of two ways that ask for the same changes, the finer relation's asks for less.
+  const ways = remedies.toReversed().sort((a, b) => a.length - b.length);
+  return ways.filter((way, index) => !ways.slice(0, index).some((easier) => isPartOf(easier, way)));
+}
+
+function isPartOf(easier: readonly Remedy[], harder: readonly Remedy[]): boolean {
+  return easier.every(({ parameter }) => harder.some((other) => other.parameter === parameter));
+}
+
+function isAligned({ starts, end }: Buckets, grain: number): boolean {
+  return end % grain === 0 && starts.every((start) => start % grain === 0);
+}
+
+function duration(ms: number): string {
+  return ms % DAY_MS === 0 ? `${ms / DAY_MS} days` : `${Math.floor(ms / HOUR_MS)} hours`;
+}
+
+/** Whether a window is short enough to be computed from single events without being asked to. */
+export function isShortForEvents({ start, end }: TimeWindow): boolean {
+  return end - start <= 6 * HOUR_MS;
+}
