@@ -1,5 +1,5 @@
 import { AppError } from '../shared/errors';
-import type { Buckets, TimeWindow } from '../shared/time-window';
+import type { Buckets } from '../shared/time-window';
 import { DAY_MS, HOUR_MS, MINUTE_MS, TimeZone } from '../shared/time-zone';
 
 export const ROLLUPS = ['usage_daily', 'usage_hourly', 'usage_15min'] as const;
@@ -102,11 +102,10 @@ function remediesFor(candidate: Candidate, demand: Demand, limits: AnswerLimits,
   return remedies;
 }
 
-function refusal({ of, dimensions, platformWide }: Demand, remedies: readonly Remedy[][]): AppError {
+function refusal({ of }: Demand, remedies: readonly Remedy[][]): AppError {
   const easiest = withoutHarderWays(remedies);
   const ways = easiest.map((way) => way.map(({ parameter, detail }) => `${parameter}: ${detail}`).join(', '));
   if (of === 'latencies') ways.push('percentile: none');
-  if (platformWide && dimensions.has('status')) ways.push('one organisation at /orgs/{orgId}');
   return new AppError(
     'unanswerable',
     `Nothing that is kept answers ${of === 'latencies' ? 'these percentiles' : 'this'} exactly. Ask for ${ways.join('; or for ')}.`,
@@ -131,9 +130,4 @@ function isAligned({ starts, end }: Buckets, grain: number): boolean {
 
 function duration(ms: number): string {
   return ms % DAY_MS === 0 ? `${ms / DAY_MS} days` : `${Math.floor(ms / HOUR_MS)} hours`;
-}
-
-/** Whether a window is short enough to be computed from single events without being asked to. */
-export function isShortForEvents({ start, end }: TimeWindow): boolean {
-  return end - start <= 6 * HOUR_MS;
 }

@@ -8,6 +8,8 @@ import { CommandBus } from '@nestjs/cqrs';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { Config } from '../platform/config/config';
 import { DatabaseSchema } from '../platform/database/database-schema';
+import { ReadinessChecks } from '../platform/health/readiness-checks';
+import { Clock } from '../shared/clock';
 import { RefreshRollupsCommand } from './commands/refresh-rollups.command';
 import { PeriodicTask } from './periodic-task';
 import { noteMaterializedThrough, rollupRefreshDuration } from './rollup.metrics';
@@ -18,10 +20,13 @@ import { RollupState } from './rollup-state';
 export class RollupRefreshScheduler implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger(RollupRefreshScheduler.name);
   private readonly task: PeriodicTask;
+  private materializedThrough: Date | null = null;
 
   constructor(
     private readonly config: Config,
+    private readonly clock: Clock,
     private readonly schema: DatabaseSchema,
+    private readonly checks: ReadinessChecks,
     private readonly commands: CommandBus,
     private readonly state: RollupState,
     schedule: SchedulerRegistry,
@@ -32,7 +37,10 @@ export class RollupRefreshScheduler implements OnApplicationBootstrap, BeforeApp
   }
 
   onApplicationBootstrap(): void {
-    if (this.config.serviceRoles.includes('worker')) void this.schema.ready().then(() => this.task.start());
+    if (!this.config.serviceRoles.includes('worker')) return;
+    // Never a reason not to be ready: what is not materialised is computed when asked, slower but right.
+    this.checks.register('rollups', () => this.progress());
+    void this.schema.ready().then(() => this.task.start());
   }
 
   beforeApplicationShutdown(): Promise<void> {
@@ -44,11 +52,18 @@ export class RollupRefreshScheduler implements OnApplicationBootstrap, BeforeApp
     try {
       const result = await this.commands.execute(new RefreshRollupsCommand(signal));
       if (result) stop({ outcome: 'success' });
-      noteMaterializedThrough((await this.state.read()).materializedThrough);
+      this.materializedThrough = (await this.state.read()).materializedThrough;
+      noteMaterializedThrough(this.materializedThrough);
     } catch (err) {
       if (signal.aborted) return;
       stop({ outcome: 'failure' });
       this.logger.error({ err }, 'Rollups could not be refreshed, trying again at the next interval');
     }
+  }
+
+  private progress(): string {
+    if (!this.materializedThrough) return 'nothing materialised yet';
+    const seconds = Math.round((this.clock.now().getTime() - this.materializedThrough.getTime()) / 1_000);
+    return `materialised through ${this.materializedThrough.toISOString()}, ${seconds} s ago`;
   }
 }

@@ -1,5 +1,7 @@
 import { Global, type INestApplicationContext, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { CqrsModule } from '@nestjs/cqrs';
+import { ScheduleModule } from '@nestjs/schedule';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeEachEngine } from '../../test/support/engines';
 import { TcpProxy } from '../../test/support/tcp-proxy';
@@ -8,6 +10,7 @@ import { Config, loadConfig } from '../platform/config/config';
 import { DatabaseModule } from '../platform/database/database.module';
 import { DatabaseSchema } from '../platform/database/database-schema';
 import { ApiPool, IngestPool } from '../platform/database/pools';
+import { ReadinessChecks } from '../platform/health/readiness-checks';
 import { StorageEngine } from '../platform/database/storage-engine';
 import { Clock, SystemClock } from '../shared/clock';
 import { RollupsModule } from './rollups.module';
@@ -40,11 +43,20 @@ describeEachEngine('a process that keeps rollups', (kind) => {
       providers: [
         { provide: Config, useValue: config },
         { provide: Clock, useClass: SystemClock },
+        ReadinessChecks,
       ],
-      exports: [Config, Clock],
+      exports: [Config, Clock, ReadinessChecks],
     })
     class SurroundingsModule {}
-    @Module({ imports: [SurroundingsModule, DatabaseModule, RollupsModule] })
+    @Module({
+      imports: [
+        SurroundingsModule,
+        CqrsModule.forRoot(),
+        ScheduleModule.forRoot(),
+        DatabaseModule,
+        RollupsModule,
+      ],
+    })
     class WorkerModule {}
     app = await NestFactory.createApplicationContext(WorkerModule, { logger: false, abortOnError: false });
     return app;
@@ -62,6 +74,8 @@ describeEachEngine('a process that keeps rollups', (kind) => {
     await running.get(DatabaseSchema).ready();
     expect(running.get(StorageEngine).kind).toBe(kind);
     await eventually(async () => expect(await materializedThrough()).not.toBeNull());
+    const [, tell] = running.get(ReadinessChecks).all()[0] ?? [];
+    await eventually(async () => expect(await tell?.()).toMatch(/^materialised through 20.*Z, \d+ s ago$/));
     const { rows } = await database.pool.query(`select from pg_class where relname ~ '^usage_event_keys_p'`);
     expect(rows.length).toBeGreaterThan(7);
   });

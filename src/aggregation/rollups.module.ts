@@ -1,6 +1,4 @@
 import { Module } from '@nestjs/common';
-import { CqrsModule } from '@nestjs/cqrs';
-import { ScheduleModule } from '@nestjs/schedule';
 import { ExpireDataHandler } from './commands/expire-data.command';
 import { RefreshRollupsHandler } from './commands/refresh-rollups.command';
 import { RetentionScheduler } from './retention.scheduler';
@@ -9,7 +7,6 @@ import { RollupState } from './rollup-state';
 
 /** Keeps rollups materialised and data within its retention. */
 @Module({
-  imports: [CqrsModule, ScheduleModule.forRoot()],
   providers: [
     RollupState,
     RefreshRollupsHandler,
