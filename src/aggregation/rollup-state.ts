@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import type { PoolClient } from 'pg';
 import { WorkerPool } from '../platform/database/pools';
+import { isLockTimeout } from '../platform/database/postgres-errors';
 import { sql } from '../platform/database/sql';
 import type { RefreshWindow } from '../platform/database/storage-engine';
 import { inTransaction } from '../platform/database/transaction';
@@ -45,9 +47,15 @@ export class RollupState {
     return { watermark: row.watermark, materializedThrough: row.materialized_through, rawFrom: row.raw_from };
   }
 
-  /** When this returns, every batch that did not see the watermark is committed. */
-  async announce(watermark: Date): Promise<void> {
-    await this.pool.query({ ...announceWatermark, values: [watermark] });
+  /**
+   * When this answers true, every batch that did not see the watermark is committed. It answers false, and announces
+   * nothing, when such a batch takes so long that new batches would have to wait behind the announcement.
+   */
+  async announce(watermark: Date): Promise<boolean> {
+    return this.unlessBatchesTakeLong(async (client) => {
+      await client.query(announceWatermark.text, [watermark]);
+      return true;
+    });
   }
 
   async claimDirtyWindows(limit: number): Promise<DirtyWindow[]> {
@@ -70,13 +78,25 @@ export class RollupState {
     });
   }
 
-  /** Gives up the events below `rawFrom`; answers false while a rollup below it is not final yet. */
+  /** Gives up the events below `rawFrom`; answers false while a rollup below it is not final or a batch takes long. */
   async giveUpEventsBelow(rawFrom: Date): Promise<boolean> {
-    return inTransaction(this.pool, async (client) => {
+    return this.unlessBatchesTakeLong(async (client) => {
       await client.query(holdRollupState.text);
       const { rowCount } = await client.query(moveRawFrom.text, [rawFrom]);
       return rowCount === 1;
     });
+  }
+
+  private async unlessBatchesTakeLong(work: (client: PoolClient) => Promise<boolean>): Promise<boolean> {
+    try {
+      return await inTransaction(this.pool, async (client) => {
+        await client.query(`set local lock_timeout = '2s'`);
+        return work(client);
+      });
+    } catch (error) {
+      if (isLockTimeout(error)) return false;
+      throw error;
+    }
   }
 }
 

@@ -16,8 +16,8 @@ export const ROLLUPS_LEASE = 'rollups';
 const WINDOWS_PER_PASS = 10_000;
 
 export interface RefreshResult {
-  /** Rollups are materialised up to here. */
-  readonly watermark: Date;
+  /** Rollups are materialised up to here; `null` when nothing could be announced yet. */
+  readonly watermark: Date | null;
   /** Dirty windows that were refreshed. */
   readonly refreshedWindows: number;
 }
@@ -54,19 +54,20 @@ export class RefreshRollupsHandler implements ICommandHandler<RefreshRollupsComm
       };
       const progress = await this.state.read();
       const watermark = await this.announce(progress);
-      await this.advance(progress, watermark, goOn);
+      if (watermark) await this.advance(progress, watermark, goOn);
       return { watermark, refreshedWindows: await this.refreshDirtyWindows(progress, goOn) };
     });
   }
 
-  private async announce({ watermark }: RollupProgress): Promise<Date> {
+  private async announce({ watermark }: RollupProgress): Promise<Date | null> {
     const settled = this.clock.now().getTime() - this.config.rollupRefreshLag;
     const target = startOfBucket(new Date(settled), QUARTER_HOUR_MS);
     // A clock that is behind the one of the process before us takes nothing back.
     if (watermark && target <= watermark) return watermark;
     await this.engine.noticeChangesBelow(target);
-    await this.state.announce(target);
-    return target;
+    if (await this.state.announce(target)) return target;
+    this.logger.warn({ watermark: target }, 'A batch takes so long that the watermark stays where it is');
+    return watermark;
   }
 
   /** A day at a time, so that a long way neither holds locks for long nor is lost when it is interrupted. */

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { Logger } from '@nestjs/common';
 import type { EventBus } from '@nestjs/cqrs';
 import { describeEachEngine } from '../../../test/support/engines';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database';
@@ -60,6 +61,8 @@ function workerOn(database: TestDatabase, clock: Clock) {
     expire: () => expiring.execute(new ExpireDataCommand()),
   };
 }
+
+beforeAll(() => Logger.overrideLogger(false));
 
 describeEachEngine('refresh and expiry', (kind) => {
   let database: TestDatabase;
@@ -190,6 +193,22 @@ describeEachEngine('refresh and expiry', (kind) => {
     await worker.refresh();
     const state = await worker.state.read();
     expect(state.materializedThrough).toEqual(state.watermark);
+    await expectExact();
+  });
+
+  it('refreshes late windows, and keeps no batch waiting, while one batch takes so long that nothing can be announced', async () => {
+    await ingest(evenly(START - DAY_MS, START, 100));
+    await worker.refresh();
+    await ingest(evenly(START - 10 * HOUR_MS, START - 5 * HOUR_MS, 10));
+    const { watermark } = await worker.state.read();
+    clock.milliseconds += HOUR_MS;
+    await inTransaction(database.pool, async (client) => {
+      await client.query(holdWatermark.text);
+      expect(await worker.refresh()).toMatchObject({ watermark });
+      expect(await dirty()).toBe('0');
+      await ingest([START]);
+    });
+    expect((await worker.refresh())?.watermark?.getTime()).toBe((watermark?.getTime() ?? 0) + HOUR_MS);
     await expectExact();
   });
 

@@ -114,6 +114,7 @@ export class PostgresEngine extends StorageEngine {
 
   private async alone(work: (client: PoolClient) => Promise<void>): Promise<void> {
     await inTransaction(this.pool, async (client) => {
+      await client.query(`set local lock_timeout = '5s'`);
       await client.query(lockRollups.text);
       await work(client);
     });

@@ -105,6 +105,11 @@ export function isUniqueViolation(error: unknown): boolean {
   return sqlState(error) === '23505';
 }
 
+/** Somebody else held a lock for longer than `lock_timeout`. */
+export function isLockTimeout(error: unknown): boolean {
+  return sqlState(error) === '55P03';
+}
+
 /** The statement ran longer than `statement_timeout`, or someone cancelled it. */
 export function isStatementTimeout(error: unknown): boolean {
   return sqlState(error) === '57014';

@@ -60,10 +60,10 @@ export class TimescaleEngine extends StorageEngine {
   }
 
   async advance(window: RefreshWindow): Promise<void> {
-    await this.alone(async () => {
+    await this.alone(async (client) => {
       const { raw_from: from } = await this.state();
       await this.refreshWithin([window], { from, through: window.end });
-      await this.pool.query({ ...markMaterialized, values: [window.end] });
+      await client.query(markMaterialized.text, [window.end]);
     });
   }
 

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
 import { Client } from 'pg';
 import { Cluster } from './cluster';
 import { EmbeddedPostgres } from './embedded-postgres';
@@ -18,6 +19,8 @@ async function query(url: string, text: string): Promise<unknown[]> {
     await client.end();
   }
 }
+
+beforeAll(() => Logger.overrideLogger(false));
 
 describe('the embedded PostgreSQL server', () => {
   let dataDir: string;
