@@ -2,6 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
 import { AccessModule } from './access/access.module';
 import type { Config } from './platform/config/config';
+import { IngestionModule } from './ingestion/ingestion.module';
 import { PlatformModule } from './platform/platform.module';
 
 /** The one file that knows every module. */
@@ -10,7 +11,7 @@ export class AppModule {
   static of(config: Config): DynamicModule {
     return {
       module: AppModule,
-      imports: [PlatformModule.of(config), CqrsModule.forRoot(), AccessModule],
+      imports: [PlatformModule.of(config), CqrsModule.forRoot(), AccessModule, IngestionModule.of(config)],
     };
   }
 }

@@ -5,6 +5,7 @@ import { CacheModule } from './cache/cache.module';
 import { Config } from './config/config';
 import { DatabaseModule } from './database/database.module';
 import { HealthModule } from './health/health.module';
+import { MessagingModule } from './messaging/messaging.module';
 import { LoggingModule } from './logging/logging.module';
 
 /** Configuration and time, for everyone. */
@@ -33,6 +34,7 @@ export class PlatformModule {
         DatabaseModule,
         CacheModule,
         HealthModule,
+        ...(config.amqpUrl === null ? [] : [MessagingModule.of(config.amqpUrl)]),
       ],
     };
   }

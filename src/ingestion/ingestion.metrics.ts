@@ -1,0 +1,46 @@
+import { EventsHandler, type IEventHandler } from '@nestjs/cqrs';
+import { Counter, Gauge, Histogram } from 'prom-client';
+import { UsageBatchStored } from '../shared/messages/usage-batch-stored.event';
+import { IngestionProgress } from './ingestion-progress';
+
+const events = new Counter({
+  name: 'ingest_events_total',
+  help: 'Events taken in, by what became of them.',
+  labelNames: ['outcome'],
+});
+const batchEvents = new Histogram({
+  name: 'ingest_batch_events',
+  help: 'Events of a committed batch.',
+  buckets: [1, 10, 100, 500, 1_000, 2_500, 5_000, 10_000],
+});
+const batchSeconds = new Histogram({
+  name: 'ingest_batch_duration_seconds',
+  help: 'Duration of the transaction of a batch.',
+  buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+});
+
+/** Counts what was committed; nothing is counted twice, because a batch is committed once. */
+@EventsHandler(UsageBatchStored)
+export class IngestionMetrics implements IEventHandler<UsageBatchStored> {
+  constructor(progress: IngestionProgress) {
+    new Gauge({
+      name: 'ingest_backlog_messages',
+      help: 'Messages of the stream behind the cursor, at least, by partition of this process.',
+      labelNames: ['partition'],
+      collect() {
+        this.reset();
+        for (const { partition, backlog } of progress.all()) this.set({ partition }, backlog);
+      },
+    });
+  }
+
+  handle({ result, seconds }: UsageBatchStored): void {
+    events.inc({ outcome: 'stored' }, result.stored);
+    events.inc({ outcome: 'duplicate' }, result.duplicates);
+    events.inc({ outcome: 'conflict' }, result.conflicts);
+    events.inc({ outcome: 'quarantined' }, result.quarantined);
+    events.inc({ outcome: 'late' }, result.late);
+    batchEvents.observe(result.received);
+    batchSeconds.observe(seconds);
+  }
+}

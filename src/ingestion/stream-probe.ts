@@ -1,0 +1,70 @@
+import type { Channel, ConsumeMessage } from 'amqplib';
+
+/**
+ * The offset of the first message that the broker delivers from `first` (the oldest it has) or `last` (the first of
+ * its newest chunk), or `undefined` when it delivers none within `waitMs`: the stream is empty. The channel is to be
+ * closed afterwards.
+ *
+ * A queue's message count would be simpler, but RabbitMQ 3.10 answers 0 for a stream over AMQP 0-9-1.
+ */
+export async function probeStream(
+  channel: Channel,
+  stream: string,
+  from: 'first' | 'last',
+  waitMs: number,
+): Promise<number | undefined> {
+  await channel.prefetch(1);
+  const offsets = await collectOffsets(channel, stream, from, (seen) => seen > 0, waitMs);
+  return offsets[0];
+}
+
+/** The offset of the newest message, or `undefined` for an empty stream: reads the newest chunk until it is quiet. */
+export async function newestOffset(
+  channel: Channel,
+  stream: string,
+  quietMs: number,
+): Promise<number | undefined> {
+  await channel.prefetch(65_535);
+  const offsets = await collectOffsets(channel, stream, 'last', () => false, quietMs);
+  return offsets.at(-1);
+}
+
+/** Offsets as they are delivered, until `enough` or until nothing has come for `quietMs`. */
+async function collectOffsets(
+  channel: Channel,
+  stream: string,
+  from: 'first' | 'last',
+  enough: (seen: number) => boolean,
+  quietMs: number,
+): Promise<number[]> {
+  const offsets: number[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const wait = (): void => {
+        clearTimeout(timer);
+        timer = setTimeout(resolve, quietMs);
+      };
+      wait();
+      channel.once('close', () => reject(new Error('The channel was closed while the stream was probed.')));
+      const receive = (message: ConsumeMessage | null): void => {
+        if (!message) return reject(new Error('The stream was deleted while it was probed.'));
+        offsets.push(offsetOf(message.properties.headers));
+        if (enough(offsets.length)) resolve();
+        else wait();
+      };
+      channel.consume(stream, receive, { arguments: { 'x-stream-offset': from } }).catch(reject);
+    });
+    return offsets;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Every message of a stream carries its offset. */
+export function offsetOf(headers: Record<string, unknown> | undefined): number {
+  const offset = headers?.['x-stream-offset'];
+  if (typeof offset !== 'number')
+    throw new Error('A message without x-stream-offset: the queue is not a stream.');
+  return offset;
+}

@@ -1,0 +1,31 @@
+import { RabbitMQModule } from '@golevelup/nestjs-rabbitmq';
+import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { AmqpUsageEventPublisher } from './amqp-usage-event-publisher';
+import { Broker } from './broker';
+import { UsageEventPublisher } from './usage-event-publisher';
+
+/** RabbitMQ, where AMQP_URL is set. */
+@Global()
+@Module({})
+export class MessagingModule {
+  static of(amqpUrl: string): DynamicModule {
+    return {
+      module: MessagingModule,
+      imports: [
+        RabbitMQModule.forRoot({
+          uri: amqpUrl,
+          // The service starts without the broker and goes on when it comes.
+          connectionInitOptions: { wait: false, reject: false },
+          connectionManagerOptions: {
+            connectionOptions: { clientProperties: { connection_name: 'usage-analytics consume' } },
+          },
+          enableDirectReplyTo: false,
+          prefetchCount: 1,
+          defaultSubscribeErrorBehavior: undefined,
+        }),
+      ],
+      providers: [Broker, { provide: UsageEventPublisher, useClass: AmqpUsageEventPublisher }],
+      exports: [RabbitMQModule, Broker, UsageEventPublisher],
+    };
+  }
+}
