@@ -88,7 +88,12 @@ function privateRedis(
 }
 
 async function redisVersion(url: string): Promise<string> {
-  const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, connectTimeout: 5_000 });
+  const client = new Redis(url, {
+    lazyConnect: true,
+    retryStrategy: () => null,
+    connectTimeout: 5_000,
+    disconnectTimeout: 100,
+  });
   client.on('error', () => undefined);
   try {
     await client.connect();
