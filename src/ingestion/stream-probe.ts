@@ -5,7 +5,8 @@ import type { Channel, ConsumeMessage } from 'amqplib';
  * its newest chunk), or `undefined` when it delivers none within `waitMs`: the stream is empty. The channel is to be
  * closed afterwards.
  *
- * A queue's message count would be simpler, but RabbitMQ 3.10 answers 0 for a stream over AMQP 0-9-1.
+ * A queue's message count would be simpler, but for a stream RabbitMQ 3.10 answers a figure that lags: 0 just after 100
+ * messages were confirmed, 91,707 just after 100,100.
  */
 export async function probeStream(
   channel: Channel,
