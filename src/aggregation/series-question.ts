@@ -23,6 +23,8 @@ export interface SeriesQuestion {
   readonly orderBy: Order;
   /** Ascending as asked; empty for `none` and where the question is not about latency. */
   readonly percentiles: readonly number[];
+  /** An answer with more is refused. */
+  readonly maxRows: number;
   readonly now: Date;
 }
 
@@ -87,6 +89,7 @@ export function askSeries(
     limit: parameters.limit ?? null,
     orderBy: parameters.orderBy ?? 'requests',
     percentiles: context.percentiles,
+    maxRows: context.limits.maxPoints,
     now: context.now,
   };
 }

@@ -1,0 +1,30 @@
+-- How far committed data reaches and what may still change a window.
+-- $1 organisation, or null for all  $2 start  $3 end of the window  $4 now  $5 partitions in use
+-- Columns: cursors (how many), data_through (null while a partition has committed nothing), is_dirty (closed hours
+-- of it wait for a refresh), has_gap (events of it may have been lost and nobody has acknowledged that).
+-- Index: primary keys of ingest_cursors and dirty_windows, dirty_windows_by_hour.
+with cursors as (
+  -- A process that commits what it is sent before it answers has nothing behind it.
+  select case when owner = 'direct' then $4::timestamptz else data_through end as data_through
+  from ingest_cursors
+  where partition < $5::integer
+    or backlog > 0
+)
+select
+  count(*)::integer as cursors,
+  case when bool_and(data_through is not null) then min(data_through) end as data_through,
+  exists (
+    select
+    from dirty_windows
+    where ($1::uuid is null or org_id = $1::uuid)
+      and hour > $2::timestamptz - interval '1 hour'
+      and hour < $3::timestamptz
+  ) as is_dirty,
+  exists (
+    select
+    from data_gaps
+    where acknowledged_at is null
+      and coalesce(data_from, '-infinity') < $3::timestamptz
+      and data_through >= $2::timestamptz
+  ) as has_gap
+from cursors

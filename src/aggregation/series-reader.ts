@@ -1,0 +1,260 @@
+import { Injectable } from '@nestjs/common';
+import type { PoolClient } from 'pg';
+import type { OrgScope } from '../access/principal';
+import { ApiPool } from '../platform/database/pools';
+import { sql, sqlOver, type Statement } from '../platform/database/sql';
+import { inTransaction } from '../platform/database/transaction';
+import { AppError } from '../shared/errors';
+import type { BinCount } from '../shared/latency-sketch';
+import type { Buckets } from '../shared/time-window';
+import { type Dimension, type Relation, ROLLUPS, SKETCHES } from './choose-relation';
+import type { Period, SeriesQuestion } from './series-question';
+
+/** The value of each dimension; empty where it is not grouped by, and for events that named no client. */
+export type Group = Readonly<Record<Dimension, string>>;
+
+/** What was counted in one bucket for one group; whole numbers and money as text. */
+export interface Counts {
+  readonly requests: string;
+  readonly successes: string;
+  readonly errors: string;
+  readonly timeouts: string;
+  readonly throttled: string;
+  readonly inputTokens: string;
+  readonly cachedInputTokens: string;
+  readonly outputTokens: string;
+  readonly cost: string;
+  readonly latencySumMs: string;
+  /** `null` without requests. */
+  readonly latencyMaxMs: number | null;
+}
+
+export interface Cell {
+  /** Index of the bucket. */
+  readonly index: number;
+  readonly group: Group;
+  /** All groups that `limit` left out. */
+  readonly isOther: boolean;
+  readonly counts: Counts;
+  /** Empty when no percentiles were asked for. */
+  readonly bins: readonly BinCount[];
+}
+
+export interface PeriodCells {
+  readonly buckets: Buckets;
+  /** Ascending by bucket; within a bucket in the order of `SeriesCells.kept`, else by name. */
+  readonly cells: readonly Cell[];
+  readonly total: Pick<Cell, 'counts' | 'bins'>;
+}
+
+export interface SeriesCells {
+  readonly current: PeriodCells;
+  readonly previous: PeriodCells | null;
+  /** The groups that `limit` kept apart, best first; `null` when there was no limit. */
+  readonly kept: readonly Group[] | null;
+}
+
+const COLUMN_OF = { org: 'orgId', model: 'modelId', client: 'clientId', status: 'status' } as const;
+type GroupColumns = Partial<Record<(typeof COLUMN_OF)[Dimension], string>>;
+type SeriesRow = GroupColumns & Counts & { slot: number | null; other: boolean | null };
+type BinsRow = GroupColumns & {
+  slot: number | null;
+  other: boolean | null;
+  bins: number[];
+  counts: number[];
+};
+
+/** A statement over a relation and the dimensions that its columns and parameters have, in their order. */
+interface Reading {
+  readonly statement: Statement;
+  readonly dimensions: readonly Dimension[];
+}
+type Readings = ReadonlyMap<Relation, Reading>;
+
+interface Subject {
+  readonly series: Readings;
+  readonly topGroups: Readings;
+  readonly bins: Readings;
+  /** First parameter of every statement. */
+  readonly orgs: string | readonly string[] | null;
+}
+
+const takeSnapshot = sql('aggregation/take-snapshot');
+const OF_ROLLUPS = ['model', 'client'] as const;
+const OF_EVENTS = ['model', 'client', 'status'] as const;
+const ORG = {
+  series: readings('aggregation/series', OF_ROLLUPS, OF_EVENTS),
+  topGroups: readings('aggregation/top-groups', OF_ROLLUPS, OF_EVENTS),
+  bins: readings('aggregation/latency-bins', ['model'], OF_EVENTS),
+};
+const PLATFORM = {
+  series: readings('aggregation/platform-series', ['org', 'model', 'client']),
+  topGroups: readings('aggregation/platform-top-groups', ['org', 'model', 'client']),
+  bins: readings('aggregation/platform-latency-bins', ['org', 'model']),
+};
+
+function readings(path: string, ofRollups: readonly Dimension[], ofEvents?: readonly Dimension[]): Readings {
+  const relations = path.endsWith('latency-bins') ? SKETCHES : ROLLUPS;
+  const overRollups = sqlOver<Relation>(path, relations);
+  const all = new Map<Relation, Reading>(
+    relations.map((relation) => [relation, { statement: overRollups.over(relation), dimensions: ofRollups }]),
+  );
+  if (ofEvents) all.set('usage_events', { statement: sql(`${path}-of-events`), dimensions: ofEvents });
+  return all;
+}
+
+/** Reads what a question for a series asks for, all of one answer from the same committed data. */
+@Injectable()
+export class SeriesReader {
+  constructor(private readonly pool: ApiPool) {}
+
+  readOrg({ orgId }: OrgScope, question: SeriesQuestion): Promise<SeriesCells> {
+    return this.read({ ...ORG, orgs: orgId }, question);
+  }
+
+  /** Over all organisations: only behind a permission for the platform. */
+  readPlatform(question: SeriesQuestion): Promise<SeriesCells> {
+    return this.read({ ...PLATFORM, orgs: question.filters.orgIds }, question);
+  }
+
+  private async read(subject: Subject, question: SeriesQuestion): Promise<SeriesCells> {
+    return inTransaction(this.pool, async (client) => {
+      await client.query(takeSnapshot.text);
+      const kept = await topGroups(client, subject, question);
+      const current = await readPeriod(client, subject, question, question.current, kept);
+      const previous =
+        question.previous && (await readPeriod(client, subject, question, question.previous, kept));
+      return { current, previous, kept };
+    });
+  }
+}
+
+async function readPeriod(
+  client: PoolClient,
+  subject: Subject,
+  question: SeriesQuestion,
+  period: Period,
+  kept: readonly Group[] | null,
+): Promise<PeriodCells> {
+  const { maxRows } = question;
+  const series = readingOf(subject.series, period.counts);
+  const { rows } = await client.query<SeriesRow>({
+    ...series.statement,
+    // One for the total and one to notice that there are too many.
+    values: [...parametersOf(subject, question, period, kept, series), maxRows + 2],
+  });
+  const [total, ...counted] = rows;
+  if (!total) throw new Error('The statement of a series answered without its total.');
+  if (counted.length > maxRows) throw tooManyRows(maxRows);
+  const bins = await readBins(client, subject, question, period, kept);
+  return {
+    buckets: period.buckets,
+    total: { counts: total, bins: bins.get(keyOf(total)) ?? [] },
+    cells: counted.map((row) => ({
+      index: (row.slot ?? 0) - 1,
+      group: groupOf(row),
+      isOther: row.other === true,
+      counts: row,
+      bins: bins.get(keyOf(row)) ?? [],
+    })),
+  };
+}
+
+async function topGroups(
+  client: PoolClient,
+  { topGroups, orgs }: Subject,
+  { limit, orderBy, current, filters, groupBy }: SeriesQuestion,
+): Promise<Group[] | null> {
+  if (limit === null || groupBy.size === 0) return null;
+  const { statement, dimensions } = readingOf(topGroups, current.counts);
+  const { rows } = await client.query<GroupColumns>({
+    ...statement,
+    values: [
+      orgs,
+      new Date(current.buckets.start),
+      new Date(current.buckets.end),
+      orderBy,
+      filters.modelIds,
+      filters.clientIds,
+      ...dimensions.map((dimension) => groupBy.has(dimension)),
+      limit,
+    ],
+  });
+  return rows.map(groupOf);
+}
+
+async function readBins(
+  client: PoolClient,
+  subject: Subject,
+  question: SeriesQuestion,
+  period: Period,
+  kept: readonly Group[] | null,
+): Promise<Map<string, BinCount[]>> {
+  if (period.latencies === null) return new Map();
+  const bins = readingOf(subject.bins, period.latencies);
+  const { rows } = await client.query<BinsRow>({
+    ...bins.statement,
+    values: parametersOf(subject, question, period, kept, bins),
+  });
+  return new Map(
+    rows.map((row) => [
+      keyOf(row),
+      row.bins.map((bin, index) => ({ bin, requests: BigInt(row.counts[index] ?? 0) })),
+    ]),
+  );
+}
+
+/** The parameters that statements of series and of latency bins have in common, in their order. */
+function parametersOf(
+  { orgs }: Subject,
+  { filters, groupBy }: SeriesQuestion,
+  { buckets }: Period,
+  kept: readonly Group[] | null,
+  { dimensions }: Reading,
+): unknown[] {
+  return [
+    orgs,
+    new Date(buckets.start),
+    new Date(buckets.end),
+    buckets.starts.map((start) => new Date(start).toISOString()),
+    filters.modelIds,
+    // A sketch knows no clients; a question that filters by them never comes to one.
+    ...(dimensions.includes('client') ? [filters.clientIds] : []),
+    ...dimensions.map((dimension) => groupBy.has(dimension)),
+    ...dimensions.map((dimension) => kept?.map((group) => group[dimension]) ?? null),
+  ];
+}
+
+function readingOf(readings: Readings, relation: Relation): Reading {
+  const reading = readings.get(relation);
+  if (!reading) throw new Error(`No statement reads the relation ${relation} for this question.`);
+  return reading;
+}
+
+function groupOf({ orgId = '', modelId = '', clientId = '', status = '' }: GroupColumns): Group {
+  return { org: orgId, model: modelId, client: clientId, status };
+}
+
+function keyOf({
+  slot,
+  other,
+  orgId,
+  modelId,
+  clientId,
+  status,
+}: GroupColumns & { slot: number | null; other: boolean | null }): string {
+  // prettier-ignore
+  return slot === null ? '' : JSON.stringify([slot, other, orgId || '', modelId || '', clientId || '', status || '']);
+}
+
+export function tooManyRows(maxRows: number): AppError {
+  return new AppError(
+    'unanswerable',
+    `The answer has more than ${maxRows} rows (MAX_POINTS): ask for a coarser granularity, a shorter window, fewer groups, or a limit of groups.`,
+    {
+      violations: [
+        { parameter: 'limit', detail: 'keeps the largest groups apart and folds the others into one.' },
+      ],
+    },
+  );
+}

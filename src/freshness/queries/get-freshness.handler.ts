@@ -1,0 +1,45 @@
+import { type IQueryHandler, QueryHandler } from '@nestjs/cqrs';
+import { Config } from '../../platform/config/config';
+import { ApiPool } from '../../platform/database/pools';
+import { sql } from '../../platform/database/sql';
+import { Clock } from '../../shared/clock';
+import { type Freshness, GetFreshnessQuery } from '../../shared/messages/get-freshness.query';
+import { dataThrough, reachOf } from '../reach';
+
+const windowFreshness = sql('freshness/window-freshness');
+
+interface WindowRow {
+  readonly cursors: number;
+  readonly data_through: Date | null;
+  readonly is_dirty: boolean;
+  readonly has_gap: boolean;
+}
+
+/** Answers the freshness block of every answer; one statement on small tables. */
+@QueryHandler(GetFreshnessQuery)
+export class GetFreshnessHandler implements IQueryHandler<GetFreshnessQuery> {
+  constructor(
+    private readonly config: Config,
+    private readonly clock: Clock,
+    private readonly pool: ApiPool,
+  ) {}
+
+  async execute({ orgId, window }: GetFreshnessQuery): Promise<Freshness> {
+    const { config } = this;
+    const now = this.clock.now();
+    const { rows } = await this.pool.query<WindowRow>({
+      ...windowFreshness,
+      values: [orgId, new Date(window.start), new Date(window.end), now, config.ingestPartitions],
+    });
+    const [row] = rows;
+    if (!row) throw new Error('The statement of a window’s freshness answered nothing.');
+    const pipeline = { cursors: row.cursors, dataThrough: row.data_through };
+    const through = dataThrough(pipeline, config.amqpUrl !== null, now);
+    const isOver = window.end <= now.getTime() - config.lateHorizon;
+    const isCommitted = through !== null && through.getTime() >= window.end;
+    return {
+      ...reachOf(through, config, now),
+      final: isOver && isCommitted && !row.is_dirty && !row.has_gap,
+    };
+  }
+}
