@@ -73,9 +73,11 @@ describe('the embedded PostgreSQL server', () => {
   it('starts when the process number that a crash left behind belongs to another program now', async () => {
     const first = await start();
     await first.stop();
-    const { directory } = Cluster.open(dataDir, serverAccount());
-    writeFileSync(join(directory, 'postmaster.pid'), `${process.pid}\n${directory}\n`, { mode: 0o644 });
+    const { directory, account } = Cluster.open(dataDir, serverAccount());
+    const stranger = spawn('sleep', ['60'], { stdio: 'ignore', ...account });
+    writeFileSync(join(directory, 'postmaster.pid'), `${stranger.pid}\n${directory}\n`, { mode: 0o644 });
     const second = await start();
+    stranger.kill();
     expect(await query(second.url, 'select 1 as value')).toEqual([1]);
   });
 
