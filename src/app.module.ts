@@ -1,6 +1,9 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
 import { AccessModule } from './access/access.module';
+import { AggregationModule } from './aggregation/aggregation.module';
+import { RollupsModule } from './aggregation/rollups.module';
+import { FreshnessModule } from './freshness/freshness.module';
 import type { Config } from './platform/config/config';
 import { IngestionModule } from './ingestion/ingestion.module';
 import { PlatformModule } from './platform/platform.module';
@@ -11,7 +14,15 @@ export class AppModule {
   static of(config: Config): DynamicModule {
     return {
       module: AppModule,
-      imports: [PlatformModule.of(config), CqrsModule.forRoot(), AccessModule, IngestionModule.of(config)],
+      imports: [
+        PlatformModule.of(config),
+        CqrsModule.forRoot(),
+        AccessModule,
+        IngestionModule.of(config),
+        RollupsModule,
+        AggregationModule,
+        FreshnessModule,
+      ],
     };
   }
 }
