@@ -79,6 +79,11 @@ function contradictions(config: Config): string[] {
         config.retentionHourly <= config.retentionDaily,
       'RAW_RETENTION, RETENTION_15MIN, RETENTION_HOURLY and RETENTION_DAILY must not shrink in this order: a refresh would reach behind the retention of its source and erase rollups.',
     ],
+    [
+      config.s3KmsKeyId === null || config.s3Sse === 'aws:kms',
+      'S3_KMS_KEY_ID needs S3_SSE=aws:kms: the key would not be used.',
+    ],
+    [config.exportUrlTtl <= 7 * 86_400_000, 'EXPORT_URL_TTL must be at most 7d: S3 signs no longer.'],
     [config.freshWithin < config.delayedWithin, 'DELAYED_WITHIN must be more than FRESH_WITHIN.'],
     [
       config.nodeEnv !== 'production' || config.authJwksUrl !== null || config.apiKeys.length > 0,

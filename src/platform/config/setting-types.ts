@@ -1,3 +1,6 @@
+import { validateCronExpression } from 'cron';
+import { TimeZone } from '../../shared/time-zone';
+
 /** How the text of one setting is read. `allowed` completes the sentence "NAME must be …". */
 export interface SettingType<Value> {
   readonly allowed: string;
@@ -79,6 +82,17 @@ export function url(...protocols: string[]): SettingType<string> {
       URL.canParse(value) && protocols.includes(new URL(value).protocol) ? value : undefined,
   };
 }
+
+/** Of five fields, or six with seconds. */
+export const cronExpression: SettingType<string> = {
+  allowed: 'off or a cron expression of five fields such as 0 6 8 * *',
+  parse: (value) => (value === 'off' || validateCronExpression(value).valid ? value : undefined),
+};
+
+export const timeZone: SettingType<string> = {
+  allowed: 'a time zone of the IANA database such as Europe/Berlin',
+  parse: (value) => (TimeZone.named(value) ? value : undefined),
+};
 
 export function json<Value>(
   allowed: string,

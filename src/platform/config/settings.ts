@@ -1,5 +1,6 @@
 import {
   byteSize,
+  cronExpression,
   duration,
   flag,
   json,
@@ -8,6 +9,7 @@ import {
   oneOf,
   type SettingType,
   text,
+  timeZone,
   url,
   wholeNumber,
 } from './setting-types';
@@ -114,6 +116,29 @@ export const SETTINGS = {
   maxPoints: setting('MAX_POINTS', wholeNumber(1, 100_000), '10000', 'Rows of one answer at most.'),
   rawWindowLimit: setting('RAW_WINDOW_LIMIT', duration, '7d', 'Longest window of a question that only single events can answer; at most RAW_RETENTION.'), // prettier-ignore
   httpBodyLimit: setting('HTTP_BODY_LIMIT', byteSize, '1MiB', 'Largest body of a request.'),
+
+  s3Bucket: setting('S3_BUCKET', matching(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'the name of a bucket'), null, 'Bucket for the files of exports. Not set: DATA_DIR/artifacts, which replicas that write and serve exports must share.'), // prettier-ignore
+  s3Region: setting('S3_REGION', text, 'us-east-1', 'Region of the bucket. Credentials come from the environment of the AWS SDK: instance or pod role, AWS_ACCESS_KEY_ID and so on.'), // prettier-ignore
+  s3Endpoint: setting('S3_ENDPOINT', url('https:', 'http:'), null, 'Of an S3-compatible store. Not set: Amazon S3. Downloads are redirected to it, so callers must reach it.'), // prettier-ignore
+  s3ForcePathStyle: setting('S3_FORCE_PATH_STYLE', flag, 'false', 'true for stores that want the bucket in the path and not in the host name.'), // prettier-ignore
+  s3Sse: setting('S3_SSE', oneOf(['AES256', 'aws:kms', 'none']), 'AES256', 'Server-side encryption that is asked for. none: the bucket decides.'), // prettier-ignore
+  s3KmsKeyId: setting('S3_KMS_KEY_ID', text, null, 'Key for S3_SSE=aws:kms. Not set: the default key of the bucket.'), // prettier-ignore
+  s3Checksum: setting('S3_CHECKSUM', oneOf(['when_supported', 'when_required']), 'when_supported', 'when_required for compatible stores that do not know CRC checksums.'), // prettier-ignore
+  s3Timeout: setting('S3_TIMEOUT', duration, '30s', 'A connection to the store that is silent for this long is given up.'), // prettier-ignore
+  exportConcurrency: setting('EXPORT_CONCURRENCY', wholeNumber(1, 2), '1', 'Exports that one process writes at a time.'), // prettier-ignore
+  exportMaxConcurrentPerOrg: setting('EXPORT_MAX_CONCURRENT_PER_ORG', wholeNumber(1, 100), '2', 'Exports of one organisation that are written at a time, in all processes.'), // prettier-ignore
+  exportMaxOpenPerOrg: setting('EXPORT_MAX_OPEN_PER_ORG', wholeNumber(1, 10_000), '20', 'Exports of one organisation that may wait or be written; further requests are answered 429.'), // prettier-ignore
+  exportMaxAttempts: setting('EXPORT_MAX_ATTEMPTS', wholeNumber(1, 100), '5', 'An export that failed this often is given up.'), // prettier-ignore
+  exportRetryBackoff: setting('EXPORT_RETRY_BACKOFF', duration, '10s', 'Pause after the first failed attempt; it doubles with each further one, up to 10 minutes.'), // prettier-ignore
+  exportLease: setting('EXPORT_LEASE', duration, '30s', 'Another process takes an export over when its worker has been silent for this long.'), // prettier-ignore
+  exportRetention: setting('EXPORT_RETENTION', duration, '90d', 'Files are deleted this long after they were written.'), // prettier-ignore
+  exportUrlTtl: setting('EXPORT_URL_TTL', duration, '5m', 'How long the URL of a download works.'),
+  exportSigningKey: setting('EXPORT_SIGNING_KEY', matching(/^.{32,}$/, 'at least 32 characters'), null, 'Signs the URLs of downloads where S3_BUCKET is not set. Not set: a random key, kept beside the files.', { secret: true }), // prettier-ignore
+  exportProviderName: setting('EXPORT_PROVIDER_NAME', text, 'AI inference platform', 'Who provides and invoices the service, in files of the format focus.'), // prettier-ignore
+  exportSchedule: setting('EXPORT_SCHEDULE', cronExpression, '0 6 8 * *', 'When the export of the month before is made for each organisation, or off. From the 8th on a month is final with LATE_HORIZON=7d.'), // prettier-ignore
+  exportScheduleTimezone: setting('EXPORT_SCHEDULE_TIMEZONE', timeZone, 'UTC', 'Time zone of EXPORT_SCHEDULE and of the months.'), // prettier-ignore
+  exportScheduleGranularity: setting('EXPORT_SCHEDULE_GRANULARITY', oneOf(['hourly', 'daily', 'monthly']), 'daily', 'Rows of the scheduled exports.'), // prettier-ignore
+  exportScheduleFormat: setting('EXPORT_SCHEDULE_FORMAT', oneOf(['csv', 'csv.gz', 'focus']), 'csv.gz', 'Format of the scheduled exports.'), // prettier-ignore
 
   authJwksUrl: setting('AUTH_JWKS_URL', url('https:', 'http:', 'file:'), null, 'Key set (RFC 7517) that verifies bearer tokens.'), // prettier-ignore
   authIssuer: setting('AUTH_ISSUER', text, 'usage-analytics', 'Required `iss` of a token.'),

@@ -7,7 +7,8 @@ export const PARTITION_EXCHANGE = 'analytics.usage.partitions';
 export const CONTROL_EXCHANGE = 'analytics.control';
 export const DEAD_LETTERS = 'analytics.control.dead';
 /** Work requests; each name is the routing key and the queue. */
-export const WORK_QUEUES = ['exports.requested', 'reaggregations.requested'] as const;
+export const EXPORTS_REQUESTED = 'exports.requested';
+export const WORK_QUEUES = [EXPORTS_REQUESTED, 'reaggregations.requested'] as const;
 
 /** A work request that fails this often is a dead letter. */
 const DELIVERY_LIMIT = 5;
@@ -122,7 +123,7 @@ function streamArguments(settings: Settings): Queue['arguments'] {
 }
 
 /** Dead-lettering is at most once unless it is said like this (RabbitMQ, "Quorum Queues", dead lettering). */
-const WORK_QUEUE_ARGUMENTS: Queue['arguments'] = {
+export const WORK_QUEUE_ARGUMENTS: Queue['arguments'] = {
   'x-queue-type': 'quorum',
   'x-delivery-limit': DELIVERY_LIMIT,
   'x-dead-letter-exchange': CONTROL_EXCHANGE,

@@ -1,0 +1,7 @@
+-- What is known of the snapshot that a file is read from.
+-- Columns: taken_at; rollup_watermark and raw_from, null while there is none.
+select
+  now() as taken_at,
+  nullif(materialized_through, '-infinity') as rollup_watermark,
+  nullif(raw_from, '-infinity') as raw_from
+from rollup_state

@@ -1,0 +1,133 @@
+import { AppError } from '../shared/errors';
+import { type Buckets, bucketsCovering, type TimeWindow } from '../shared/time-window';
+import { DAY_MS, HOUR_MS, TimeZone } from '../shared/time-zone';
+import type { UsageStatus } from '../shared/usage-event/usage-event';
+
+export const EXPORT_GRANULARITIES = ['hourly', 'daily', 'monthly', 'events'] as const;
+export type ExportGranularity = (typeof EXPORT_GRANULARITIES)[number];
+
+export const EXPORT_FORMATS = ['csv', 'csv.gz', 'focus'] as const;
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+/** Versions of the FinOps Open Cost and Usage Specification that a file can follow. */
+export const FOCUS_VERSIONS = ['1.2', '1.4'] as const;
+export type FocusVersion = (typeof FOCUS_VERSIONS)[number];
+
+export const MAX_WINDOW_DAYS = 31;
+
+/** Empty lists do not filter. Statuses only filter single events: rollups do not hold tokens and cost by status. */
+export interface ExportFilters {
+  readonly modelIds: readonly string[];
+  readonly clientIds: readonly string[];
+  readonly statuses: readonly UsageStatus[];
+}
+
+/** What a file is to hold. */
+export interface FileSpecification {
+  /** Whole buckets of the time zone; of `events` exactly what was asked for. */
+  readonly window: TimeWindow;
+  readonly granularity: ExportGranularity;
+  readonly timeZone: string;
+  readonly filters: ExportFilters;
+  readonly format: ExportFormat;
+  /** Only of the format `focus`. */
+  readonly focusVersion: FocusVersion | null;
+}
+
+/** How long the relations that files are read from reach back, in milliseconds. */
+export interface Retention {
+  readonly rawRetention: number;
+  readonly retention15min: number;
+  readonly retentionHourly: number;
+}
+
+export type UsageRelation = 'usage_15min' | 'usage_hourly';
+
+const BUCKET_OF = { hourly: 'hour', daily: 'day', monthly: 'month' } as const;
+
+/**
+ * Snaps the window outward to whole buckets and checks that the file can be made. Throws `AppError` that says which
+ * limit is not kept and what can be asked for instead.
+ */
+export function specifyFile(asked: FileSpecification, now: number, retention: Retention): FileSpecification {
+  const zone = zoneOf(asked);
+  if (asked.window.start >= asked.window.end)
+    throw AppError.invalidParameter('window.end', 'must be after window.start.');
+  if (asked.granularity === 'events' && asked.format === 'focus') {
+    throw AppError.invalidParameter('granularity', 'must be hourly, daily or monthly with the format focus.');
+  }
+  if (asked.granularity !== 'events' && asked.filters.statuses.length > 0) {
+    throw AppError.invalidParameter('filters.statuses', 'can only filter the granularity events.');
+  }
+  const window = wholeBuckets(asked, zone);
+  if (asked.window.start >= now) throw AppError.invalidParameter('window.start', 'must be in the past.');
+  if (window.end > daysAfter(window.start, MAX_WINDOW_DAYS, zone)) {
+    throw AppError.invalidParameter(
+      'window',
+      `must be at most ${MAX_WINDOW_DAYS} days; in whole buckets of ${zone.name} it reaches from ${iso(window.start)} to ${iso(window.end)}.`,
+    );
+  }
+  const specification: FileSpecification = {
+    ...asked,
+    timeZone: zone.name,
+    window,
+    focusVersion: asked.format === 'focus' ? (asked.focusVersion ?? '1.4') : null,
+  };
+  assertRetained(specification, now, retention);
+  return specification;
+}
+
+/** The buckets of a file; `null` when it holds single events. */
+export function bucketsOf({ window, granularity, timeZone }: FileSpecification): Buckets | null {
+  if (granularity === 'events') return null;
+  return bucketsCovering(window, BUCKET_OF[granularity], zoneOf({ timeZone }));
+}
+
+/** The coarsest relation of which every bucket lies in one bucket of the file. */
+export function relationOf({ starts, end }: Buckets): UsageRelation {
+  return [...starts, end].every((boundary) => boundary % HOUR_MS === 0) ? 'usage_hourly' : 'usage_15min';
+}
+
+export function zoneOf({ timeZone }: Pick<FileSpecification, 'timeZone'>): TimeZone {
+  const zone = TimeZone.named(timeZone);
+  if (!zone)
+    throw AppError.invalidParameter(
+      'timezone',
+      'must be a time zone of the IANA database such as Europe/Berlin.',
+    );
+  return zone;
+}
+
+function wholeBuckets(asked: FileSpecification, zone: TimeZone): TimeWindow {
+  if (asked.granularity === 'events') return asked.window;
+  const unit = BUCKET_OF[asked.granularity];
+  return { start: zone.floor(asked.window.start, unit), end: zone.ceil(asked.window.end, unit) };
+}
+
+/** The same time of day so many days later: days of 23 and 25 hours count as days. */
+function daysAfter(start: number, days: number, zone: TimeZone): number {
+  return zone.instantOf(start + zone.offsetAt(start) + days * DAY_MS);
+}
+
+function assertRetained(specification: FileSpecification, now: number, retention: Retention): void {
+  const buckets = bucketsOf(specification);
+  const [kept, what] =
+    buckets === null
+      ? [retention.rawRetention, 'Single events are']
+      : relationOf(buckets) === 'usage_15min'
+        ? [
+            retention.retention15min,
+            `Rollups that can be cut into ${specification.granularity} buckets of ${specification.timeZone} are`,
+          ]
+        : [retention.retentionHourly, 'Hourly rollups are'];
+  const from = now - kept;
+  if (specification.window.start >= from) return;
+  throw new AppError(
+    'unanswerable',
+    `${what} kept for ${Math.floor(kept / DAY_MS)} days: the window must begin at ${iso(from)} or later${buckets === null ? ', or ask for the granularity hourly' : ''}.`,
+  );
+}
+
+function iso(instant: number): string {
+  return new Date(instant).toISOString();
+}
