@@ -1,20 +1,40 @@
 // Starts private PostgreSQL, RabbitMQ and Redis and keeps them until Ctrl-C.
+import { createDatabase } from './servers/create-database';
 import { startServers } from './servers/start-servers';
 
 async function main(): Promise<void> {
   const log = (line: string): void => console.error(line);
-  const ended = new Promise<void>((resolve) => {
+  const interrupted = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
   const servers = await startServers({ postgres: true, rabbitmq: true, redis: true, log });
-  log(`${servers.describe()} until Ctrl-C`);
-  console.log(`export DATABASE_URL=${servers.databaseUrl}`);
-  console.log(`export AMQP_URL=${servers.amqpUrl}`);
-  console.log(`export REDIS_URL=${servers.redisUrl}`);
-  const alive = setInterval(() => undefined, 60_000);
-  await ended;
-  clearInterval(alive);
-  await servers.stop();
+  try {
+    log(`${servers.describe()}, until Ctrl-C.`);
+    const superuserUrl = servers.timescaleAvailable ? servers.timescaleUrl : servers.databaseUrl;
+    const forTheService = {
+      DATABASE_URL: await createDatabase(superuserUrl, 'usage_analytics'),
+      AMQP_URL: servers.amqpUrl,
+      REDIS_URL: servers.redisUrl,
+    };
+    const forTheTests = {
+      TEST_DATABASE_URL: servers.databaseUrl,
+      TEST_AMQP_URL: servers.amqpUrl,
+      TEST_AMQP_MANAGEMENT_URL: servers.rabbitmq.managementUrl,
+      TEST_REDIS_URL: servers.redisUrl,
+    };
+    console.log(['# for the service', ...exportLines(forTheService)].join('\n'));
+    console.log(['# for npm test, which then starts at once', ...exportLines(forTheTests)].join('\n'));
+    // The servers alone do not keep this process.
+    const alive = setInterval(() => undefined, 60_000);
+    await interrupted;
+    clearInterval(alive);
+  } finally {
+    await servers.stop();
+  }
+}
+
+function exportLines(variables: Record<string, string>): string[] {
+  return Object.entries(variables).map(([name, value]) => `export ${name}='${value}'`);
 }
 
 main().catch((error: unknown) => {

@@ -11,7 +11,13 @@ export default async function startTestServers(): Promise<void> {
   const started = Date.now();
   const log = (line: string): void => void process.stderr.write(`${line}\n`);
   log('starting the test servers');
-  const servers = await startServers({ postgres: true, rabbitmq: true, redis: true, log });
+  const servers = await startServers({ postgres: true, rabbitmq: true, redis: true, log }).catch(
+    (error: Error) => {
+      // Jest would bury the sentence that says what to install under a stack.
+      log(error.message);
+      process.exit(1);
+    },
+  );
   running.servers = servers;
   publish(servers);
   log(`${servers.describe()} serve after ${((Date.now() - started) / 1000).toFixed(1)} s`);

@@ -105,7 +105,7 @@ export class PrivateServer implements RunningServer {
         if (Date.now() > deadline || (ended && relaunches-- === 0)) {
           throw new Error(`${name} does not answer: ${String(error)}\n${await program.lastWords()}`);
         }
-        await pause(ended ? 500 : 50);
+        await pause(ended ? 500 : program.lookEveryMs);
         if (ended) await this.launch(program);
       }
     }

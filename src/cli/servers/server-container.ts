@@ -28,6 +28,7 @@ export async function dockerAnswers(): Promise<boolean> {
 /** A server as a container whose ports are published on loopback only and stay the same over restarts. */
 export class ServerContainer implements ServerProgram {
   readonly pid = undefined;
+  readonly lookEveryMs = 500;
   private container: string | undefined;
 
   constructor(private readonly options: ContainerOptions) {}

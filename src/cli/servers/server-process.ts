@@ -21,6 +21,7 @@ export interface ProcessOptions {
 
 /** A server as a process of this machine, in a session of its own so that Ctrl-C does not reach it. */
 export class ServerProcess implements ServerProgram {
+  readonly lookEveryMs = 50;
   private child: ChildProcess | undefined;
 
   constructor(private readonly options: ProcessOptions) {}

@@ -3,6 +3,8 @@ export interface ServerProgram {
   readonly name: string;
   /** The main process; undefined while it does not run, and for a container. */
   readonly pid: number | undefined;
+  /** How long to wait between two looks at whether it serves yet. */
+  readonly lookEveryMs: number;
   /** Launches it, without waiting until it serves. */
   launch(): Promise<void>;
   /** False once it has ended, by itself or by a signal. */
