@@ -1,10 +1,11 @@
 // Measures ingestion from a filled stream to commit beside a bare COPY of the same rows.
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
-import { Client } from 'pg';
 import type { StorageEngineKind } from '../platform/database/storage-engine';
 import { events, STANDARD_LOAD } from './bench/load-shape';
 import { type IngestionFigures, measureIngestion } from './bench/measure-ingestion';
+import { oneOf, runCommand, wholeNumber } from './command-line';
+import { createDatabase } from './servers/create-database';
 import { startServers } from './servers/start-servers';
 
 const USAGE = `Usage: npm run bench:ingest [-- options]
@@ -107,33 +108,4 @@ async function measureOn(
   }
 }
 
-async function createDatabase(serverUrl: string, name: string): Promise<string> {
-  const client = new Client({ connectionString: serverUrl });
-  await client.connect();
-  await client.query(`create database ${name}`);
-  await client.end();
-  const url = new URL(serverUrl);
-  url.pathname = `/${name}`;
-  return url.href;
-}
-
-function wholeNumber(option: string, value: string): number {
-  const number = Number(value);
-  if (!Number.isInteger(number) || number < 1) throw new Error(`${option} must be a whole number from 1 up.`);
-  return number;
-}
-
-function oneOf<const Choice extends string>(
-  option: string,
-  value: string,
-  choices: readonly Choice[],
-): Choice {
-  const choice = choices.find((each) => each === value);
-  if (!choice) throw new Error(`${option} must be one of ${choices.join(', ')}.`);
-  return choice;
-}
-
-main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-});
+runCommand(main);

@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { feedOverBroker, feedOverHttp } from './demo/feed';
+import { wholeNumber } from './command-line';
 import { DemoApi, type Report } from './demo/demo-api';
 import { formatReport } from './demo/format-report';
 import { generate, readTrace } from './demo/usage-source';
@@ -107,12 +108,6 @@ async function main(): Promise<void> {
 async function reportOnce(api: DemoApi, expected: number): Promise<Report> {
   for (let attempt = 0; attempt < 300 && (await api.requests()) < expected; attempt += 1) await sleep(200);
   return api.report();
-}
-
-function wholeNumber(option: string, value: string): number {
-  const number = Number(value);
-  if (!Number.isInteger(number) || number < 1) throw new Error(`${option} must be a whole number from 1 up.`);
-  return number;
 }
 
 main().then(

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { ROLE_PERMISSIONS, type Role } from '../access/permissions';
 import { SETTINGS } from '../platform/config/settings';
+import { oneOf, runCommand } from './command-line';
 import { developmentToken } from './development-token';
 
 const ROLES = Object.keys(ROLE_PERMISSIONS) as Role[];
@@ -25,8 +26,7 @@ async function main(): Promise<void> {
     },
   });
   if (values.help) return void process.stdout.write(USAGE);
-  const role = ROLES.find((each) => each === values.role);
-  if (!role) throw new Error(`--role must be one of ${ROLES.join(', ')}.`);
+  const role = oneOf('--role', values.role, ROLES);
   if (values.org !== undefined && !/^[0-9a-f-]{36}$/i.test(values.org))
     throw new Error('--org must be a UUID.');
   if (!/^\d+(m|h|d)$/.test(values.expires))
@@ -37,7 +37,4 @@ async function main(): Promise<void> {
   );
 }
 
-main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-});
+runCommand(main);

@@ -1,0 +1,202 @@
+// Measures the answers of the API on millions of events and prints the plan of whatever misses its figure.
+import { mkdirSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Client } from 'pg';
+import { LARGEST_ORG, loadReadDataset, type ReadShape, rollupsMaterialized } from './bench/read-dataset';
+import { oneOf, runCommand, wholeNumber } from './command-line';
+import { developmentToken } from './development-token';
+import { createDatabase } from './servers/create-database';
+import { startServers } from './servers/start-servers';
+import { ServiceProcess } from './service-process';
+
+const USAGE = `Usage: npm run bench:read [-- options]
+
+  --events N        events of the last seven days (12000000)
+  --runs N          requests per question (60)
+  --engine ENGINE   timescale or postgres (timescale)
+  --seed N          seed of the data (1)
+  --database URL    a database that this command has filled before, to use it again
+  --keep            print the URL of the database and wait for Ctrl-C at the end
+  --help            this text
+
+Exit code 1 when a question misses its figure.
+`;
+
+interface Question {
+  readonly name: string;
+  readonly path: string;
+  /** The 95th percentile to reach, milliseconds. */
+  readonly figureMs: number;
+}
+
+const ORG = `/analytics/v1/orgs/${LARGEST_ORG}`;
+const QUESTIONS: readonly Question[] = [
+  { name: 'usage, 7 days by hour', path: `${ORG}/usage?start=now-7d&end=now&granularity=hour`, figureMs: 100 },
+  { name: 'usage, 7 days by day and model', path: `${ORG}/usage?start=now-7d&end=now&granularity=day&groupBy=model`, figureMs: 100 },
+  { name: 'usage, 7 days by day in Asia/Kathmandu', path: `${ORG}/usage?start=now-7d&end=now&granularity=day&timezone=Asia/Kathmandu`, figureMs: 100 },
+  { name: 'reliability, 7 days by day', path: `${ORG}/reliability?start=now-7d&end=now&granularity=day`, figureMs: 300 },
+  { name: 'reliability, 7 days by hour', path: `${ORG}/reliability?start=now-7d&end=now&granularity=hour`, figureMs: 300 },
+  { name: 'usage, 13 months by day', path: `${ORG}/usage?start=now-390d&end=now&granularity=day`, figureMs: 300 },
+  { name: 'platform, 7 days by hour', path: '/analytics/v1/usage?start=now-7d&end=now&granularity=hour', figureMs: 1_000 },
+  { name: 'freshness', path: `${ORG}/freshness`, figureMs: 100 },
+]; // prettier-ignore
+
+const WARM_UP = 5;
+
+const POSTGRES_SETTINGS = {
+  shared_buffers: '2GB',
+  effective_cache_size: '8GB',
+  work_mem: '64MB',
+  maintenance_work_mem: '512MB',
+  max_wal_size: '8GB',
+  random_page_cost: '1.1',
+  jit: 'off',
+  logging_collector: 'on',
+  session_preload_libraries: 'auto_explain',
+  'auto_explain.log_min_duration': '100ms',
+  'auto_explain.log_analyze': 'on',
+  'auto_explain.log_timing': 'off',
+};
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      events: { type: 'string', default: '12000000' },
+      runs: { type: 'string', default: '60' },
+      engine: { type: 'string', default: 'timescale' },
+      seed: { type: 'string', default: '1' },
+      database: { type: 'string' },
+      keep: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return void process.stdout.write(USAGE);
+  const runs = wholeNumber('--runs', values.runs);
+  const engine = oneOf('--engine', values.engine, ['timescale', 'postgres'] as const);
+  const shape: ReadShape = {
+    events: wholeNumber('--events', values.events),
+    orgs: 250,
+    models: 40,
+    clients: 5,
+    seed: wholeNumber('--seed', values.seed),
+  };
+  const log = (line: string): void => console.error(line);
+  const servers = values.database
+    ? undefined
+    : await startServers({
+        postgres: true,
+        timescale: engine === 'timescale' ? 'required' : false,
+        postgresSettings: POSTGRES_SETTINGS,
+        log,
+      });
+  let service: ServiceProcess | undefined;
+  try {
+    const serverUrl = engine === 'timescale' ? servers?.timescaleUrl : servers?.databaseUrl;
+    const databaseUrl = values.database ?? (await createDatabase(serverUrl ?? '', 'bench_read'));
+    const dataDir = join('.data', 'bench');
+    mkdirSync(dataDir, { recursive: true });
+    const settings = {
+      NODE_ENV: 'development',
+      DATA_DIR: dataDir,
+      DATABASE_URL: databaseUrl,
+      STORAGE_ENGINE: engine,
+      ROLLUP_REFRESH_INTERVAL: '1s',
+      LOG_LEVEL: 'warn',
+    };
+    const logFile = join(dataDir, 'read.log');
+    if (!values.database) {
+      // The schema first, by the service itself.
+      const migrating = await ServiceProcess.start({ ...settings, SERVICE_ROLES: 'api' }, logFile);
+      await migrating.ready();
+      await migrating.stop();
+      await makeRoom(databaseUrl, engine);
+      await loadReadDataset(databaseUrl, shape);
+    }
+    service = await ServiceProcess.start(settings, logFile);
+    await service.ready();
+    log('Waiting for the rollups');
+    await rollupsMaterialized(databaseUrl);
+    const token = await developmentToken({ dataDir, role: 'platform-admin', orgId: null });
+    const rows = [];
+    for (const question of QUESTIONS) rows.push(await ask(service.url, token, question, runs));
+    await print(rows, shape, databaseUrl);
+    if (values.keep) {
+      log(`Use it again with --database '${databaseUrl}'; Ctrl-C ends it.`);
+      await new Promise<void>((done) => process.once('SIGINT', () => done()));
+    }
+  } finally {
+    await service?.stop();
+    await servers?.stop();
+  }
+}
+
+interface Measured {
+  readonly question: Question;
+  readonly ms: readonly number[];
+  readonly rows: number;
+}
+
+async function ask(url: string, token: string, question: Question, runs: number): Promise<Measured> {
+  const ms: number[] = [];
+  let rows = 0;
+  for (let run = 0; run < runs + WARM_UP; run += 1) {
+    const startedAt = performance.now();
+    const answer = await fetch(`${url}${question.path}`, { headers: { authorization: `Bearer ${token}` } });
+    const body = (await answer.json()) as { series?: unknown[]; detail?: string };
+    if (!answer.ok) throw new Error(`${question.name}: ${answer.status} ${body.detail ?? ''}`);
+    if (run >= WARM_UP) ms.push(performance.now() - startedAt);
+    rows = body.series?.length ?? 1;
+  }
+  return { question, ms: ms.sort((a, b) => a - b), rows };
+}
+
+async function print(measured: readonly Measured[], shape: ReadShape, databaseUrl: string): Promise<void> {
+  const at = (ms: readonly number[], share: number) => Math.round(ms[Math.ceil(ms.length * share) - 1] ?? 0);
+  console.log(
+    `\n${cpus().length} x ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node.js ${process.version}`,
+  );
+  console.log(`data: ${JSON.stringify(shape)}\nPostgreSQL: ${JSON.stringify(POSTGRES_SETTINGS)}\n`);
+  console.table(
+    measured.map(({ question, ms, rows }) => ({
+      question: question.name,
+      rows,
+      'p50 ms': at(ms, 0.5),
+      'p95 ms': at(ms, 0.95),
+      'p99 ms': at(ms, 0.99),
+      'figure ms': question.figureMs,
+      reached: at(ms, 0.95) <= question.figureMs,
+    })),
+  );
+  const missed = measured.filter(({ question, ms }) => at(ms, 0.95) > question.figureMs);
+  if (missed.length === 0) return;
+  process.exitCode = 1;
+  console.log(
+    `Missed: ${missed.map(({ question }) => question.name).join('; ')}. The plans that took long:\n`,
+  );
+  console.log(await slowPlans(databaseUrl));
+}
+
+async function slowPlans(databaseUrl: string): Promise<string> {
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  const { rows } = await client.query<{ tail: string }>(
+    'select right(pg_read_file(pg_current_logfile()), 12000) as tail',
+  );
+  await client.end();
+  return rows[0]?.tail ?? '';
+}
+
+/** Partitions back to the oldest event, which ingestion would never make at once. */
+async function makeRoom(databaseUrl: string, engine: 'timescale' | 'postgres'): Promise<void> {
+  if (engine === 'timescale') return;
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  for (const [parent, unit] of [['usage_events', 'day'], ['usage_15min', 'day'], ['latency_hourly', 'month']]) {
+    await client.query("select ensure_partitions($1::regclass, $2, now() - interval '397 days', now())", [parent, unit]);
+  } // prettier-ignore
+  await client.end();
+}
+
+runCommand(main);

@@ -1,0 +1,128 @@
+import { finished } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import { sqlOver } from '../../platform/database/sql';
+import { latencyBin } from '../../shared/latency-sketch';
+import { seededRandom, uuidAt } from '../demo/seeded-random';
+import { Progress } from '../progress';
+import { orgIdOf } from './load-shape';
+
+const copyUsageEvents = sqlOver('ingestion/copy-usage-events', ['usage_events']);
+const DAY_MS = 86_400_000;
+const RECENT_DAYS = 7;
+const OLDEST_DAYS = 395;
+const LINES_PER_COPY = 20_000;
+
+/** What the measured data looks like; printed beside every figure. */
+export interface ReadShape {
+  /** Events of the last seven days. */
+  readonly events: number;
+  readonly orgs: number;
+  readonly models: number;
+  readonly clients: number;
+  readonly seed: number;
+}
+
+/** The organisation with the most events: about 6 % of all with 250 organisations. */
+export const LARGEST_ORG = orgIdOf(0);
+
+/**
+ * Loads events straight into `usage_events`: the last seven days at full density, and before them, back to thirteen
+ * months, a row a day for every model and client of the largest organisation and ten for every other one. They are as
+ * ingestion would have stored them; only dedupe keys and ledger are left out.
+ */
+export async function loadReadDataset(databaseUrl: string, shape: ReadShape): Promise<void> {
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  const progress = new Progress('Loading', shape.events, 'events');
+  try {
+    const now = Date.now();
+    for (let day = OLDEST_DAYS; day > RECENT_DAYS; day -= 1)
+      await copy(client, [...sparseDay(shape, now - day * DAY_MS)]);
+    let loaded = 0;
+    for (const lines of slices(recentDays(shape, now), LINES_PER_COPY)) {
+      await copy(client, lines);
+      loaded += lines.length;
+      progress.to(loaded);
+    }
+    await client.query('analyze');
+  } finally {
+    progress.stop();
+    await client.end();
+  }
+}
+
+/** Resolves when the running service has materialised all rollups of the data. */
+export async function rollupsMaterialized(databaseUrl: string): Promise<void> {
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    for (;;) {
+      const { rows } = await client.query<{ done: boolean }>(
+        "select materialized_through > now() - interval '1 hour' and materialized_through = watermark as done from rollup_state",
+      );
+      if (rows[0]?.done) break;
+      await sleep(500);
+    }
+    await client.query('vacuum analyze');
+  } finally {
+    await client.end();
+  }
+}
+
+function* sparseDay(shape: ReadShape, startsAt: number): Generator<string> {
+  const random = seededRandom(shape.seed + Math.floor(startsAt / DAY_MS));
+  for (let org = 0; org < shape.orgs; org += 1) {
+    const rows = org === 0 ? shape.models * shape.clients : 10;
+    for (let row = 0; row < rows; row += 1) {
+      yield line(
+        orgIdOf(org),
+        row % shape.models,
+        Math.floor(row / shape.models) % shape.clients,
+        startsAt + random() * DAY_MS,
+        random,
+      );
+    }
+  }
+}
+
+function* recentDays(shape: ReadShape, now: number): Generator<string> {
+  const random = seededRandom(shape.seed);
+  const skewed = (limit: number) => Math.floor(limit * random() ** 2);
+  for (let n = 0; n < shape.events; n += 1) {
+    // In the order of time, as a stream delivers them.
+    const at = now - RECENT_DAYS * DAY_MS * (1 - n / shape.events) - random() * 1_000;
+    yield line(orgIdOf(skewed(shape.orgs)), skewed(shape.models), skewed(shape.clients), at, random);
+  }
+}
+
+function line(orgId: string, model: number, client: number, at: number, random: () => number): string {
+  const occurredAt = Math.floor(at);
+  const outputTokens = 5 + Math.floor(800 * random() ** 2);
+  const latencyMs = 50 + outputTokens * 20 + Math.floor(500 * random());
+  const status = random() < 0.02 ? 'error' : 'success';
+  const cost = `0.${String(Math.floor(1e7 * random())).padStart(10, '0')}`;
+  return (
+    `${new Date(occurredAt).toISOString()}\t${orgId}\t${uuidAt(occurredAt, random)}\t${latencyMs}\t` +
+    `${40 + Math.floor(4_000 * random() ** 3)}\t${outputTokens}\t\\N\t\\N\t${latencyBin(latencyMs)}\t${status}\t${cost}\t` +
+    `vendor/model-${model}\tclient-${client}\t\\N\t${status === 'error' ? 'upstream_error' : '\\N'}\t\\N`
+  );
+}
+
+function* slices(lines: Generator<string>, size: number): Generator<string[]> {
+  let slice: string[] = [];
+  for (const each of lines) {
+    slice.push(each);
+    if (slice.length < size) continue;
+    yield slice;
+    slice = [];
+  }
+  if (slice.length > 0) yield slice;
+}
+
+async function copy(client: Client, lines: readonly string[]): Promise<void> {
+  const stream = client.query(copyFrom(copyUsageEvents.over('usage_events').text));
+  stream.end(`${lines.join('\n')}\n`);
+  await finished(stream);
+}
