@@ -10,6 +10,8 @@ export function requestValidation(): ValidationPipe {
     forbidNonWhitelisted: true,
     forbidUnknownValues: true,
     stopAtFirstError: false,
+    // The refusal of an unknown name says which names are known.
+    validationError: { target: true },
     exceptionFactory: (errors) => {
       const violations = errors.flatMap((error) => violationsOf(error));
       const detail = violations
