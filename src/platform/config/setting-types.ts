@@ -1,5 +1,5 @@
 import { validateCronExpression } from 'cron';
-import { TimeZone } from '../../shared/time-zone';
+import { DAY_MS, TimeZone } from '../../shared/time-zone';
 
 /** How the text of one setting is read. `allowed` completes the sentence "NAME must be …". */
 export interface SettingType<Value> {
@@ -13,7 +13,7 @@ const DURATION_UNITS: Record<string, number> = {
   s: 1_000,
   m: 60_000,
   h: 3_600_000,
-  d: 86_400_000,
+  d: DAY_MS,
 };
 const BYTE_UNITS: Record<string, number> = {
   B: 1,
@@ -27,13 +27,25 @@ const BYTE_UNITS: Record<string, number> = {
 
 /** Milliseconds. */
 export const duration: SettingType<number> = {
-  allowed: 'a duration such as 200ms, 30s, 5m, 48h or 7d',
+  allowed: 'a duration such as 200ms, 30s, 5m, 48h or 7d, above zero',
   parse: (text) => scaled(text, DURATION_UNITS),
+};
+
+/** Milliseconds that something waits: timers of Node.js and timeouts of PostgreSQL end at 2^31 - 1. */
+export const timeout: SettingType<number> = {
+  allowed: 'a duration from 1ms to 24d such as 200ms, 30s or 5m',
+  parse: (text) => atMost(24 * DAY_MS, scaled(text, DURATION_UNITS)),
+};
+
+/** Milliseconds that data is kept. Less than a day is a slip of the unit: it would delete nearly everything. */
+export const retention: SettingType<number> = {
+  allowed: 'a duration of at least 1d such as 30d',
+  parse: (text) => atLeast(DAY_MS, scaled(text, DURATION_UNITS)),
 };
 
 /** Bytes. */
 export const byteSize: SettingType<number> = {
-  allowed: 'a size such as 512KiB, 64MB or 1GiB',
+  allowed: 'a size such as 512KiB, 64MB or 1GiB, above zero',
   parse: (text) => scaled(text, BYTE_UNITS),
 };
 
@@ -110,8 +122,16 @@ export function json<Value>(
   };
 }
 
-function scaled(value: string, units: Record<string, number>): number | undefined {
-  const [, digits, unit = ''] = /^(\d+)\s*([A-Za-z]+)$/.exec(value) ?? [];
-  const factor = units[unit];
-  return digits === undefined || factor === undefined ? undefined : Number(digits) * factor;
+function scaled(text: string, units: Record<string, number>): number | undefined {
+  const [, digits, unit = ''] = /^(\d+)\s*([A-Za-z]+)$/.exec(text) ?? [];
+  const value = Number(digits) * (units[unit] ?? NaN);
+  return Number.isSafeInteger(value) && value > 0 ? value : undefined;
+}
+
+function atLeast(least: number, value: number | undefined): number | undefined {
+  return value === undefined || value < least ? undefined : value;
+}
+
+function atMost(most: number, value: number | undefined): number | undefined {
+  return value === undefined || value > most ? undefined : value;
 }

@@ -7,8 +7,10 @@ import {
   listOf,
   matching,
   oneOf,
+  retention,
   type SettingType,
   text,
+  timeout,
   timeZone,
   url,
   wholeNumber,
@@ -43,6 +45,7 @@ export const PRINCIPAL_ROLES = [
 export interface SeededApiKey {
   readonly id: string;
   readonly sha256: string;
+  /** `null` for the platform's own. */
   readonly orgId: string | null;
   readonly roles: readonly (typeof PRINCIPAL_ROLES)[number][];
 }
@@ -54,8 +57,11 @@ function acceptApiKeys(parsed: unknown): readonly SeededApiKey[] | undefined {
     (key.orgId === null || UUID.test(key.orgId ?? '')) &&
     Array.isArray(key.roles) &&
     key.roles.length > 0 &&
-    key.roles.every((role) => PRINCIPAL_ROLES.includes(role));
-  return Array.isArray(parsed) && parsed.every(acceptable) ? (parsed as SeededApiKey[]) : undefined;
+    key.roles.every((role) => PRINCIPAL_ROLES.includes(role)) &&
+    (key.orgId === null || !key.roles.includes('platform-admin'));
+  if (!Array.isArray(parsed) || !parsed.every(acceptable)) return undefined;
+  const keys = parsed as SeededApiKey[];
+  return new Set(keys.map(({ id }) => id)).size === keys.length ? keys : undefined;
 }
 
 /** Every setting of the service, in the order of `.env.example`. */
@@ -66,20 +72,20 @@ export const SETTINGS = {
   port: setting('PORT', wholeNumber(1, 65_535), '3000', 'Port to listen on.'),
   logLevel: setting('LOG_LEVEL', oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']), 'info', 'Least level that is logged.'), // prettier-ignore
   dataDir: setting('DATA_DIR', text, '.data', 'Directory for what has no server of its own: embedded PostgreSQL, artifacts, development keys.'), // prettier-ignore
-  shutdownGrace: setting('SHUTDOWN_GRACE', duration, '25s', 'Within this after SIGTERM the open batch is committed or dropped and running requests are answered. Below the terminationGracePeriod of Kubernetes (30s).'), // prettier-ignore
+  shutdownGrace: setting('SHUTDOWN_GRACE', timeout, '25s', 'Within this after SIGTERM the open batch is committed or dropped and running requests are answered. Below the terminationGracePeriod of Kubernetes (30s).'), // prettier-ignore
   currency: setting('CURRENCY', matching(/^[A-Z]{3}$/, 'a currency code of ISO 4217 such as USD'), 'USD', 'The one currency of all costs.'), // prettier-ignore
 
   databaseUrl: setting('DATABASE_URL', url('postgres:', 'postgresql:'), null, 'PostgreSQL 15 or newer, or TimescaleDB. Not set: an embedded PostgreSQL in DATA_DIR.', { secret: true }), // prettier-ignore
   storageEngine: setting('STORAGE_ENGINE', oneOf(['auto', 'timescale', 'postgres']), 'auto', 'auto: TimescaleDB where the extension can be created. A schema keeps the engine it was made with.'), // prettier-ignore
   migrateOnStart: setting('MIGRATE_ON_START', flag, 'true', 'false where a job migrates; the process then waits for the schema.'), // prettier-ignore
   databaseApiPoolSize: setting('DATABASE_API_POOL_SIZE', wholeNumber(1, 200), '10', 'Connections that answer requests.'), // prettier-ignore
-  databaseStatementTimeout: setting('DATABASE_STATEMENT_TIMEOUT', duration, '10s', 'A question that takes longer is cut off.'), // prettier-ignore
+  databaseStatementTimeout: setting('DATABASE_STATEMENT_TIMEOUT', timeout, '10s', 'A question that takes longer is cut off.'), // prettier-ignore
 
   amqpUrl: setting('AMQP_URL', url('amqp:', 'amqps:'), null, 'RabbitMQ 3.10 or newer. Not set: events come over HTTP only and are answered after the commit.', { secret: true }), // prettier-ignore
   amqpStreamMaxAge: setting('AMQP_STREAM_MAX_AGE', duration, '7d', 'The stream keeps events at least this long, whole segments at a time. How long this service may be away.'), // prettier-ignore
   amqpStreamMaxBytes: setting('AMQP_STREAM_MAX_BYTES', byteSize, '50GB', 'The stream drops its oldest segments above this.'), // prettier-ignore
-  amqpStreamSegmentBytes: setting('AMQP_STREAM_SEGMENT_BYTES', byteSize, '500MB', 'Size of a segment file of the stream.'), // prettier-ignore
-  amqpPublishTimeout: setting('AMQP_PUBLISH_TIMEOUT', duration, '10s', 'Wait for the confirm of the broker before a request is answered 503.'), // prettier-ignore
+  amqpStreamSegmentBytes: setting('AMQP_STREAM_SEGMENT_BYTES', byteSize, '500MB', 'Size of a segment file of the stream; at most AMQP_STREAM_MAX_BYTES.'), // prettier-ignore
+  amqpPublishTimeout: setting('AMQP_PUBLISH_TIMEOUT', timeout, '10s', 'Wait for the confirm of the broker before a request is answered 503.'), // prettier-ignore
 
   ingestPartitions: setting('INGEST_PARTITIONS', wholeNumber(1, 64), '1', 'Streams that share the load; an organisation stays on one. Changing it later moves organisations: drain the streams first.'), // prettier-ignore
   ingestBatchSize: setting(
@@ -88,9 +94,9 @@ export const SETTINGS = {
     '5000',
     'Events in one transaction at most.',
   ),
-  ingestBatchMaxWait: setting('INGEST_BATCH_MAX_WAIT', duration, '200ms', 'A batch is committed at the latest this long after its first message.'), // prettier-ignore
-  ingestBufferBytes: setting('INGEST_BUFFER_BYTES', byteSize, '64MB', 'Bytes of messages that are held in memory per partition at most.'), // prettier-ignore
-  ingestLease: setting('INGEST_LEASE', duration, '10s', 'Another replica takes a partition over when its owner has been silent for this long.'), // prettier-ignore
+  ingestBatchMaxWait: setting('INGEST_BATCH_MAX_WAIT', timeout, '200ms', 'A batch is committed at the latest this long after its first message.'), // prettier-ignore
+  ingestBufferBytes: setting('INGEST_BUFFER_BYTES', byteSize, '64MB', 'Bytes of messages that are held in memory per partition at most; at least MAX_MESSAGE_BYTES.'), // prettier-ignore
+  ingestLease: setting('INGEST_LEASE', timeout, '10s', 'Another replica takes a partition over when its owner has been silent for this long.'), // prettier-ignore
   maxMessageBytes: setting(
     'MAX_MESSAGE_BYTES',
     byteSize,
@@ -101,12 +107,12 @@ export const SETTINGS = {
   dedupeWindow: setting('DEDUPE_WINDOW', duration, '48h', 'An event is known again by its id for at least this long after it arrived; at most RAW_RETENTION.'), // prettier-ignore
   lateHorizon: setting('LATE_HORIZON', duration, '7d', 'Events that occurred earlier are quarantined as too_late; at most RAW_RETENTION.'), // prettier-ignore
 
-  rawRetention: setting('RAW_RETENTION', duration, '30d', 'Single events are kept this long.'),
-  retention15min: setting('RETENTION_15MIN', duration, '90d', '15-minute rollups are kept this long; at least RAW_RETENTION.'), // prettier-ignore
-  retentionHourly: setting('RETENTION_HOURLY', duration, '396d', 'Hourly rollups are kept this long; at least RETENTION_15MIN.'), // prettier-ignore
-  retentionDaily: setting('RETENTION_DAILY', duration, '396d', 'Daily rollups are kept this long; at least RETENTION_HOURLY.'), // prettier-ignore
+  rawRetention: setting('RAW_RETENTION', retention, '30d', 'Single events are kept this long.'),
+  retention15min: setting('RETENTION_15MIN', retention, '90d', '15-minute rollups are kept this long; at least RAW_RETENTION.'), // prettier-ignore
+  retentionHourly: setting('RETENTION_HOURLY', retention, '396d', 'Hourly rollups are kept this long; at least RETENTION_15MIN.'), // prettier-ignore
+  retentionDaily: setting('RETENTION_DAILY', retention, '396d', 'Daily rollups are kept this long; at least RETENTION_HOURLY.'), // prettier-ignore
   compressAfter: setting('COMPRESS_AFTER', duration, '7d', 'TimescaleDB compresses events older than this; at least LATE_HORIZON, so that late events never meet a compressed chunk.'), // prettier-ignore
-  rollupRefreshInterval: setting('ROLLUP_REFRESH_INTERVAL', duration, '30s', 'How often rollups are materialised and late windows refreshed.'), // prettier-ignore
+  rollupRefreshInterval: setting('ROLLUP_REFRESH_INTERVAL', timeout, '30s', 'How often rollups are materialised and late windows refreshed.'), // prettier-ignore
   rollupRefreshLag: setting('ROLLUP_REFRESH_LAG', duration, '2m', 'Rollups are materialised up to this long before now; what is younger is computed when asked.'), // prettier-ignore
 
   freshWithin: setting('FRESH_WITHIN', duration, '5m', 'Answers whose data is at most this old are fresh.'),
@@ -124,13 +130,13 @@ export const SETTINGS = {
   s3Sse: setting('S3_SSE', oneOf(['AES256', 'aws:kms', 'none']), 'AES256', 'Server-side encryption that is asked for. none: the bucket decides.'), // prettier-ignore
   s3KmsKeyId: setting('S3_KMS_KEY_ID', text, null, 'Key for S3_SSE=aws:kms. Not set: the default key of the bucket.'), // prettier-ignore
   s3Checksum: setting('S3_CHECKSUM', oneOf(['when_supported', 'when_required']), 'when_supported', 'when_required for compatible stores that do not know CRC checksums.'), // prettier-ignore
-  s3Timeout: setting('S3_TIMEOUT', duration, '30s', 'A connection to the store that is silent for this long is given up.'), // prettier-ignore
+  s3Timeout: setting('S3_TIMEOUT', timeout, '30s', 'A connection to the store that is silent for this long is given up.'), // prettier-ignore
   exportConcurrency: setting('EXPORT_CONCURRENCY', wholeNumber(1, 2), '1', 'Exports that one process writes at a time.'), // prettier-ignore
   exportMaxConcurrentPerOrg: setting('EXPORT_MAX_CONCURRENT_PER_ORG', wholeNumber(1, 100), '2', 'Exports of one organisation that are written at a time, in all processes.'), // prettier-ignore
   exportMaxOpenPerOrg: setting('EXPORT_MAX_OPEN_PER_ORG', wholeNumber(1, 10_000), '20', 'Exports of one organisation that may wait or be written; further requests are answered 429.'), // prettier-ignore
   exportMaxAttempts: setting('EXPORT_MAX_ATTEMPTS', wholeNumber(1, 100), '5', 'An export that failed this often is given up.'), // prettier-ignore
-  exportRetryBackoff: setting('EXPORT_RETRY_BACKOFF', duration, '10s', 'Pause after the first failed attempt; it doubles with each further one, up to 10 minutes.'), // prettier-ignore
-  exportLease: setting('EXPORT_LEASE', duration, '30s', 'Another process takes an export over when its worker has been silent for this long.'), // prettier-ignore
+  exportRetryBackoff: setting('EXPORT_RETRY_BACKOFF', timeout, '10s', 'Pause after the first failed attempt; it doubles with each further one, up to 10 minutes.'), // prettier-ignore
+  exportLease: setting('EXPORT_LEASE', timeout, '30s', 'Another process takes an export over when its worker has been silent for this long.'), // prettier-ignore
   exportRetention: setting('EXPORT_RETENTION', duration, '90d', 'Files are deleted this long after they were written.'), // prettier-ignore
   exportUrlTtl: setting('EXPORT_URL_TTL', duration, '5m', 'How long the URL of a download works.'),
   exportSigningKey: setting('EXPORT_SIGNING_KEY', matching(/^.{32,}$/, 'at least 32 characters'), null, 'Signs the URLs of downloads where S3_BUCKET is not set. Not set: a random key, kept beside the files.', { secret: true }), // prettier-ignore
@@ -140,15 +146,25 @@ export const SETTINGS = {
   exportScheduleGranularity: setting('EXPORT_SCHEDULE_GRANULARITY', oneOf(['hourly', 'daily', 'monthly']), 'daily', 'Rows of the scheduled exports.'), // prettier-ignore
   exportScheduleFormat: setting('EXPORT_SCHEDULE_FORMAT', oneOf(['csv', 'csv.gz', 'focus']), 'csv.gz', 'Format of the scheduled exports.'), // prettier-ignore
 
-  authJwksUrl: setting('AUTH_JWKS_URL', url('https:', 'http:', 'file:'), null, 'Key set (RFC 7517) that verifies bearer tokens.'), // prettier-ignore
+  authJwksUrl: setting('AUTH_JWKS_URL', url('https:', 'http:', 'file:'), null, 'Key set (RFC 7517) that verifies bearer tokens. In production this or API_KEYS must be set.'), // prettier-ignore
   authIssuer: setting('AUTH_ISSUER', text, 'usage-analytics', 'Required `iss` of a token.'),
   authAudience: setting('AUTH_AUDIENCE', text, 'usage-analytics', 'Required `aud` of a token.'),
   authAlgorithms: setting('AUTH_ALGORITHMS', listOf(oneOf(JWT_ALGORITHMS), 'asymmetric algorithms such as RS256, ES256, EdDSA'), 'RS256,ES256,EdDSA', 'Accepted signature algorithms; asymmetric only.'), // prettier-ignore
   authJwksMaxAge: setting('AUTH_JWKS_MAX_AGE', duration, '10m', 'A fetched key set is trusted for at most this long.'), // prettier-ignore
-  apiKeys: setting('API_KEYS', json('a JSON list of {id, sha256, orgId, roles}', acceptApiKeys), '[]', 'API keys known from the start: id, hexadecimal SHA-256 of the secret, organisation or null, roles.', { secret: true }), // prettier-ignore
+  apiKeys: setting('API_KEYS', json('a JSON list of {id, sha256, orgId, roles} with each id once and platform-admin only where orgId is null', acceptApiKeys), '[]', 'API keys known from the start: id, hexadecimal SHA-256 of the secret, organisation or null, roles. A caller sends ak_<id>_<secret>; the secret is 32 random bytes in base64url.', { secret: true }), // prettier-ignore
 } as const;
 
 export type SettingKey = keyof typeof SETTINGS;
+
+type ValueOf<Key extends SettingKey> =
+  (typeof SETTINGS)[Key]['type'] extends SettingType<infer Value>
+    ? (typeof SETTINGS)[Key]['default'] extends null
+      ? Value | null
+      : Value
+    : never;
+
+/** The value of every setting. Durations in milliseconds, sizes in bytes. */
+export type SettingValues = { readonly [Key in SettingKey]: ValueOf<Key> };
 
 function setting<Value, const Default extends string | null>(
   name: string,
