@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto';
+import { CqrsModule, QueryBus } from '@nestjs/cqrs';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
+import { AccessModule } from '../../src/access/access.module';
+import { OrgScope } from '../../src/access/principal';
+import { AggregationModule } from '../../src/aggregation/aggregation.module';
+import { FreshnessModule } from '../../src/freshness/freshness.module';
+import { loadConfig } from '../../src/platform/config/config';
+import { configureHttp, httpAdapter } from '../../src/platform/http/http-server';
+import { PlatformModule } from '../../src/platform/platform.module';
+import { Clock } from '../../src/shared/clock';
+import type { TestDatabase } from './test-database';
+
+const SECRET = 'a'.repeat(43);
+/** Of the platform administrator as whom requests are sent. */
+export const READER_KEY = `ak_reader_${SECRET}`;
+
+/** The reading half of the service on a test database, at a moment that stands still. */
+export interface Reading {
+  /** Sends a request as a platform administrator, or with the headers given. */
+  get(path: string, headers?: Record<string, string>): Promise<ReadingAnswer>;
+  readonly queries: QueryBus;
+  scopeOf(orgId: string): OrgScope;
+  /** What the service takes for now. */
+  now: Date;
+  close(): Promise<void>;
+}
+
+export interface ReadingAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | number | undefined>>;
+  readonly text: string;
+  // Answers are asserted field by field.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly body: any;
+}
+
+export async function startReading(
+  database: TestDatabase,
+  now: Date,
+  settings: NodeJS.ProcessEnv = {},
+): Promise<Reading> {
+  const sha256 = createHash('sha256').update(SECRET).digest('hex');
+  const config = loadConfig({
+    NODE_ENV: 'test',
+    DATABASE_URL: database.url,
+    SERVICE_ROLES: 'api',
+    LOG_LEVEL: 'silent',
+    FRESHNESS_CACHE_TTL: '1ms',
+    API_KEYS: JSON.stringify([{ id: 'reader', sha256, orgId: null, roles: ['platform-admin'] }]),
+    ...settings,
+  });
+  const clock = { now };
+  const testing = await Test.createTestingModule({
+    imports: [
+      PlatformModule.of(config),
+      CqrsModule.forRoot(),
+      AccessModule,
+      AggregationModule,
+      FreshnessModule,
+    ],
+  })
+    .overrideProvider(Clock)
+    .useValue({ now: () => clock.now })
+    .compile();
+  const app = testing.createNestApplication<NestFastifyApplication>(httpAdapter(config), { logger: false });
+  await configureHttp(app);
+  await app.init();
+  const principal = { id: 'reader', kind: 'api-key', roles: ['platform-admin'], orgId: null } as const;
+  return {
+    async get(path, headers = { 'x-api-key': READER_KEY }) {
+      const answer = await app.inject({ method: 'GET', url: `/analytics/v1${path}`, headers });
+      const isJson =
+        String(answer.headers['content-type']).includes('json') && !answer.headers['content-encoding'];
+      return {
+        status: answer.statusCode,
+        headers: answer.headers,
+        text: answer.body,
+        body: isJson ? (JSON.parse(answer.body) as unknown) : undefined,
+      };
+    },
+    queries: app.get(QueryBus),
+    scopeOf: (orgId) => OrgScope.of(principal, orgId) as OrgScope,
+    get now() {
+      return clock.now;
+    },
+    set now(instant: Date) {
+      clock.now = instant;
+    },
+    close: () => app.close(),
+  };
+}
