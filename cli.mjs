@@ -21,13 +21,13 @@ const [command, ...args] = process.argv.slice(2);
 const commands = listCommands();
 if (command === undefined || command === '--help' || command === 'help') {
   console.log(usage());
-} else if (!commands.has(command)) {
+} else if (command !== '--prepare' && !commands.has(command)) {
   console.error(`There is no command "${command}".\n\n${usage()}`);
   process.exitCode = 2;
 } else {
   if (!isInstalled()) npm('Installing dependencies (npm ci)', 'ci', '--no-audit', '--no-fund');
   if (!isBuilt()) build();
-  run(command, args);
+  if (command !== '--prepare') run(command, args);
 }
 
 function listCommands() {
@@ -45,7 +45,8 @@ function firstComment(file) {
 function usage() {
   const width = Math.max(...[...commands.keys()].map((name) => name.length));
   const lines = [...commands].map(([name, description]) => `  ${name.padEnd(width)}  ${description}`);
-  return ['Usage: node cli.mjs COMMAND [options]', '', ...lines].join('\n');
+  const preparation = 'Installs and builds when that is due; node cli.mjs --prepare does nothing else.';
+  return ['Usage: node cli.mjs COMMAND [options]', '', ...lines, '', preparation].join('\n');
 }
 
 /** Whether node_modules holds every package of package-lock.json in its version; other systems' builds may be absent. */

@@ -12,6 +12,8 @@ const onServers = {
   globalTeardown: '<rootDir>/test/support/servers.global-teardown.ts',
 };
 
+const onBuiltService = { ...onServers, globalSetup: '<rootDir>/test/support/service.global-setup.ts' };
+
 /** @type {import('jest').Config} */
 module.exports = {
   reporters: ['default', '<rootDir>/test/support/progress.reporter.cjs'],
@@ -31,13 +33,13 @@ module.exports = {
       globals: { TEST_TIMEOUT_MS: 60_000 },
     },
     {
-      ...onServers,
+      ...onBuiltService,
       displayName: 'e2e',
       testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'],
       globals: { TEST_TIMEOUT_MS: 120_000 },
     },
     {
-      ...onServers,
+      ...onBuiltService,
       displayName: 'faults',
       testMatch: ['<rootDir>/test/faults/**/*.fault-spec.ts'],
       globals: { TEST_TIMEOUT_MS: 300_000 },
