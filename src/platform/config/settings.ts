@@ -18,6 +18,8 @@ import {
 
 /** One setting of the environment. */
 export interface Setting<Value> {
+  /** Of the environment variable. */
+  readonly name: string;
   readonly type: SettingType<Value>;
   /** As it would be written in the environment; `null` when the setting may be absent. */
   readonly default: string | null;

@@ -11,6 +11,8 @@ import type { StorageEngineKind } from './storage-engine';
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 10_000;
+/** Probes are answered only once modules are initialised, and a long migration must not look like a dead process. */
+const START_PATIENCE_MS = 5_000;
 
 export type SchemaStatus =
   | { readonly state: 'ready'; readonly engine: StorageEngineKind }
@@ -56,13 +58,14 @@ export class DatabaseSchema implements OnModuleInit, OnModuleDestroy {
   }
 
   async onModuleInit(): Promise<void> {
-    try {
-      await this.attempt();
-    } catch (error) {
-      if (error instanceof SchemaRefusedError) throw error;
+    let awaited = true;
+    const first = this.attempt().catch((error: unknown) => {
+      if (awaited && error instanceof SchemaRefusedError) throw error;
       this.postpone(error);
       void this.keepTrying();
-    }
+    });
+    await Promise.race([first, sleep(START_PATIENCE_MS, undefined, { ref: false })]);
+    awaited = false;
   }
 
   onModuleDestroy(): void {
