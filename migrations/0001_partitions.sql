@@ -53,13 +53,14 @@ declare
   dropped integer := 0;
 begin
   for victim in
-    select child.oid::regclass as name
+    select child.oid::regclass as name, right(child.relname, 8) as starts_on
     from pg_inherits
     join pg_class as child on child.oid = pg_inherits.inhrelid
     where pg_inherits.inhparent = parent
-      and (to_timestamp(right(child.relname, 8) || ' 00 +00', 'YYYYMMDD HH24 TZH') at time zone 'UTC' + step)
-          at time zone 'UTC' <= horizon
   loop
+    -- Not a condition of the query: that might be evaluated for relations of other names.
+    continue when (to_timestamp(victim.starts_on || ' 00 +00', 'YYYYMMDD HH24 TZH') at time zone 'UTC' + step)
+                  at time zone 'UTC' > horizon;
     execute format('drop table %s', victim.name);
     dropped := dropped + 1;
   end loop;

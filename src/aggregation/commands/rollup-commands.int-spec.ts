@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import type { EventBus } from '@nestjs/cqrs';
 import { describeEachEngine } from '../../../test/support/engines';
@@ -82,7 +83,7 @@ describeEachEngine('refresh and expiry', (kind) => {
   });
 
   /** Commits events as ingestion does, and once more into a plain table that nothing else touches. */
-  async function ingest(instants: readonly number[]): Promise<void> {
+  async function ingest(instants: readonly number[], pauseMs = 0): Promise<void> {
     const rows = instants.map((instant) => ({
       instant: new Date(instant),
       orgId: pick(ORGS),
@@ -111,6 +112,7 @@ describeEachEngine('refresh and expiry', (kind) => {
         windows.map(([orgId]) => orgId),
         windows.map(([, hour]) => new Date(Number(hour))),
       ]);
+      await sleep(pauseMs);
     });
   }
 
@@ -189,7 +191,10 @@ describeEachEngine('refresh and expiry', (kind) => {
     await ingest(evenly(START, clock.milliseconds, 100));
     await worker.engine.noticeChangesBelow(new Date(clock.milliseconds - HOUR_MS));
     await worker.state.announce(new Date(clock.milliseconds - HOUR_MS));
-    await ingest(evenly(START, clock.milliseconds, 50));
+    await ingest([START + 1]);
+    await worker.refresh();
+    clock.milliseconds += DAY_MS;
+    await ingest(evenly(START + DAY_MS, clock.milliseconds, 10));
     await worker.refresh();
     const state = await worker.state.read();
     expect(state.materializedThrough).toEqual(state.watermark);
@@ -259,13 +264,13 @@ describeEachEngine('refresh and expiry', (kind) => {
 
   it('stays exact while late events, refreshes and expiry of two processes run into each other', async () => {
     const other = workerOn(database, clock);
-    const end = START + 5 * DAY_MS;
+    const end = START + 4 * DAY_MS;
     const until = async (work: () => Promise<unknown>, pauseMs: number): Promise<void> => {
       while (clock.milliseconds < end) {
         await work().catch((error: unknown) => {
           if (!isTransient(error)) throw error;
         });
-        await new Promise((settle) => setTimeout(settle, pauseMs));
+        await sleep(pauseMs);
       }
     };
     try {
@@ -275,15 +280,18 @@ describeEachEngine('refresh and expiry', (kind) => {
           until(async () => {
             const { milliseconds: now } = clock;
             const lateness = [0, 0, 60_000, HOUR_MS, 20 * HOUR_MS, 2 * DAY_MS];
-            await ingest(Array.from({ length: 20 }, () => now - Math.random() * pick(lateness)));
+            const instants = Array.from({ length: 20 }, () => now - Math.random() * pick(lateness));
+            await ingest(instants, Math.random() * 60);
           }, 0),
         ),
         ...[worker, other].flatMap(({ refresh, expire }) => [until(refresh, 150), until(expire, 300)]),
       ]);
       await other.refresh();
       expect(await dirty()).toBe('0');
-      const { rawFrom } = await worker.state.read();
-      expect(rawFrom?.getTime()).toBeGreaterThan(START - DAY_MS);
+      const rawFrom = (await worker.expire())?.rawFrom as Date;
+      expect(rawFrom.getTime()).toBeGreaterThan(START - DAY_MS);
+      await worker.expire();
+      await worker.engine.refresh([{ start: new Date(START - 10 * DAY_MS), end: new Date(end) }]);
       await expectExact();
     } finally {
       await other.pool.end();

@@ -7,7 +7,7 @@ import { sql } from './sql';
 
 const TTL_MS = 30_000;
 const RENEW_EVERY_MS = 10_000;
-const ASK_AGAIN_MS = 1_000;
+const ASK_AGAIN_MS = 250;
 
 const acquireLease = sql('platform/acquire-lease');
 const renewLease = sql('platform/renew-lease');
