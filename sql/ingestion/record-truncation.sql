@@ -3,7 +3,9 @@
 -- No row when the partition has another owner or the cursor has moved. Index: primary key of ingest_cursors.
 with moved as (
   update ingest_cursors
-  set next_offset = $4::bigint
+  set
+    next_offset = $4::bigint,
+    last_message_hash = null
   where partition = $1::smallint
     and epoch = $2::bigint
     and next_offset = $3::bigint

@@ -1,37 +1,30 @@
 import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { Config } from '../platform/config/config';
-import {
-  type OutgoingUsageEvent,
-  type PublishOutcome,
-  UsageEventPublisher,
-} from '../platform/messaging/usage-event-publisher';
+import { type PublishOutcome, UsageEventPublisher } from '../platform/messaging/usage-event-publisher';
+import { Clock } from '../shared/clock';
 import { IngestUsageCommand } from '../shared/messages/ingest-usage.command';
-import { decodeUsageMessage } from '../shared/usage-event/decode-usage-message';
-import { decodeRulesOf } from './decode-rules';
+import type { UsageEvent } from '../shared/usage-event/usage-event';
+import { countUnknownFields } from '../shared/usage-event/usage-event.validator';
 
 /** Without a broker: commits the events of a request in one batch and answers what became of each. */
 @Injectable()
 export class DirectUsageEventPublisher extends UsageEventPublisher {
   constructor(
     private readonly commandBus: CommandBus,
-    private readonly config: Config,
+    private readonly clock: Clock,
   ) {
     super();
   }
 
-  async publish(outgoing: readonly OutgoingUsageEvent[]): Promise<readonly PublishOutcome[]> {
-    const receivedAt = new Date();
-    const rules = decodeRulesOf(this.config);
-    const decoded = outgoing.map(({ body }) => decodeUsageMessage(body, rules, receivedAt.getTime(), null));
+  async publish(events: readonly UsageEvent[]): Promise<readonly PublishOutcome[]> {
     const { outcomes } = await this.commandBus.execute(
       new IngestUsageCommand({
         source: { kind: 'direct' },
-        receivedAt,
-        messages: outgoing.length,
-        events: decoded.flatMap(({ events }) => events),
-        rejects: decoded.flatMap(({ rejects }) => rejects),
-        unknownFields: decoded.reduce((sum, { unknownFields }) => sum + unknownFields, 0),
+        receivedAt: this.clock.now(),
+        messages: events.length,
+        events: events.map((event, index) => ({ offset: null, index, event })),
+        rejects: [],
+        unknownFields: events.reduce((sum, { payload }) => sum + countUnknownFields(payload as object), 0),
       }),
     );
     return outcomes.map((outcome) =>

@@ -1,12 +1,15 @@
 import { Injectable } from '@nestjs/common';
 
-/** What this process knows of a partition that it owns. */
+/** What this process knows of a partition that it owns. Instants in milliseconds since the epoch. */
 export interface PartitionProgress {
   readonly partition: number;
   /** Messages behind the cursor; at least, the newest chunk of the stream may hold more. */
   readonly backlog: number;
-  /** Milliseconds since the epoch; of the last commit, or of the moment the partition was taken. */
+  /** Of the last commit, or of the moment the partition was taken. */
   readonly progressedAt: number;
+  /** Events that occurred up to here are committed; `null` before anything is known. */
+  readonly dataThrough: number | null;
+  /** Why the batch at hand cannot be committed. */
   readonly failing: string | null;
 }
 
@@ -18,20 +21,33 @@ const STUCK_AFTER_MS = 60_000;
 export class IngestionProgress {
   private readonly partitions = new Map<number, PartitionProgress>();
 
+  /** A partition that is read again after a session ended does not get another minute. */
   owned(partition: number): void {
-    this.set(partition, { backlog: 0, progressedAt: Date.now(), failing: null });
+    if (this.partitions.has(partition)) return;
+    const progressedAt = Date.now();
+    this.partitions.set(partition, { partition, backlog: 0, progressedAt, dataThrough: null, failing: null });
   }
 
-  committed(partition: number): void {
-    this.set(partition, { progressedAt: Date.now(), failing: null });
+  /** `dataThrough`: the latest event of the batch, or `null` when it held none. */
+  committed(partition: number, dataThrough: number | null): void {
+    const known = this.partitions.get(partition)?.dataThrough ?? null;
+    this.change(partition, {
+      progressedAt: Date.now(),
+      failing: null,
+      dataThrough: dataThrough === null ? known : Math.max(known ?? -Infinity, dataThrough),
+    });
   }
 
   failing(partition: number, reason: string): void {
-    this.set(partition, { failing: reason });
+    this.change(partition, { failing: reason });
   }
 
   measured(partition: number, backlog: number): void {
-    this.set(partition, { backlog });
+    this.change(partition, { backlog });
+  }
+
+  completeThrough(partition: number, instant: number): void {
+    this.change(partition, { dataThrough: instant });
   }
 
   released(partition: number): void {
@@ -45,24 +61,22 @@ export class IngestionProgress {
   /** Throws with a sentence when a partition has a backlog and nothing was committed for a minute. */
   assertProgress(): string {
     for (const { partition, backlog, progressedAt, failing } of this.partitions.values()) {
-      const seconds = Math.round((Date.now() - progressedAt) / 1_000);
       if (failing !== null) throw new Error(`Partition ${partition} commits nothing: ${failing}`);
-      if (backlog > 0 && seconds * 1_000 > STUCK_AFTER_MS) {
+      const silentMs = Date.now() - progressedAt;
+      if (backlog > 0 && silentMs > STUCK_AFTER_MS) {
+        const seconds = Math.round(silentMs / 1_000);
         throw new Error(
           `Partition ${partition} has ${backlog} messages behind it and no commit for ${seconds} s.`,
         );
       }
     }
-    return this.partitions.size === 0 ? 'owns no partition' : `reads ${this.partitions.size} partitions`;
+    const owned = [...this.partitions.keys()].sort((a, b) => a - b).join(', ');
+    return owned === '' ? 'owns no partition' : `reads partition ${owned}`;
   }
 
-  private set(partition: number, change: Partial<PartitionProgress>): void {
-    const known = this.partitions.get(partition) ?? {
-      partition,
-      backlog: 0,
-      progressedAt: Date.now(),
-      failing: null,
-    };
-    this.partitions.set(partition, { ...known, ...change });
+  /** What is still told of a partition that was given up meanwhile has no effect. */
+  private change(partition: number, change: Partial<PartitionProgress>): void {
+    const known = this.partitions.get(partition);
+    if (known) this.partitions.set(partition, { ...known, ...change });
   }
 }

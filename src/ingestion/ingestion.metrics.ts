@@ -1,7 +1,7 @@
 import { EventsHandler, type IEventHandler } from '@nestjs/cqrs';
 import { Counter, Gauge, Histogram } from 'prom-client';
 import { UsageBatchStored } from '../shared/messages/usage-batch-stored.event';
-import { IngestionProgress } from './ingestion-progress';
+import { IngestionProgress, type PartitionProgress } from './ingestion-progress';
 
 const events = new Counter({
   name: 'ingest_events_total',
@@ -19,19 +19,41 @@ const batchSeconds = new Histogram({
   buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
 });
 
+/** Offsets that no longer existed when they were to be read; each has a row in `data_gaps`. */
+export const dataGaps = new Counter({
+  name: 'ingest_data_gaps_total',
+  help: 'Gaps found in the stream, by partition and kind.',
+  labelNames: ['partition', 'kind'],
+});
+
+let partitions: () => readonly PartitionProgress[] = () => [];
+
+new Gauge({
+  name: 'ingest_backlog_messages',
+  help: 'Messages of the stream behind the cursor, at least, by partition of this process.',
+  labelNames: ['partition'],
+  collect() {
+    this.reset();
+    for (const { partition, backlog } of partitions()) this.set({ partition }, backlog);
+  },
+});
+new Gauge({
+  name: 'ingest_lag_seconds',
+  help: 'Age of the instant up to which all events of a partition are committed, by partition of this process.',
+  labelNames: ['partition'],
+  collect() {
+    this.reset();
+    for (const { partition, dataThrough } of partitions()) {
+      if (dataThrough !== null) this.set({ partition }, Math.max(0, (Date.now() - dataThrough) / 1_000));
+    }
+  },
+});
+
 /** Counts what was committed; nothing is counted twice, because a batch is committed once. */
 @EventsHandler(UsageBatchStored)
 export class IngestionMetrics implements IEventHandler<UsageBatchStored> {
   constructor(progress: IngestionProgress) {
-    new Gauge({
-      name: 'ingest_backlog_messages',
-      help: 'Messages of the stream behind the cursor, at least, by partition of this process.',
-      labelNames: ['partition'],
-      collect() {
-        this.reset();
-        for (const { partition, backlog } of progress.all()) this.set({ partition }, backlog);
-      },
-    });
+    partitions = () => progress.all();
   }
 
   handle({ result, seconds }: UsageBatchStored): void {

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { UsageBatch } from '../shared/messages/ingest-usage.command';
 import type { DecodedMessage } from '../shared/usage-event/decode-usage-message';
 import type { PositionedEvent, PositionedReject } from '../shared/usage-event/usage-event';
-import type { OwnedCursor } from './partition-lease';
+import type { OwnedCursor } from './partition-leases';
 
 /** Decoded messages that will be committed together. */
 export class OpenBatch {
@@ -24,6 +24,15 @@ export class OpenBatch {
     return this.events.length + this.rejects.length;
   }
 
+  get meanMessageBytes(): number {
+    return this.bytes / Math.max(1, this.messages);
+  }
+
+  /** Everything below is in this batch or an earlier one. */
+  get nextOffset(): number {
+    return this.lastOffset + 1;
+  }
+
   add(decoded: DecodedMessage, body: Buffer, offset: number, deliveryTag: number): void {
     for (const event of decoded.events) this.events.push(event);
     for (const reject of decoded.rejects) this.rejects.push(reject);
@@ -37,13 +46,13 @@ export class OpenBatch {
   }
 
   /** The batch as it is committed when the cursor stands at `expectedOffset`. */
-  toUsageBatch(cursor: OwnedCursor, expectedOffset: number): UsageBatch {
+  toUsageBatch({ partition, epoch, incarnation }: OwnedCursor, expectedOffset: number): UsageBatch {
     return {
       source: {
         kind: 'stream',
-        partition: cursor.partition,
-        epoch: cursor.epoch,
-        incarnation: cursor.incarnation,
+        partition,
+        epoch,
+        incarnation,
         firstOffset: this.firstOffset,
         lastOffset: this.lastOffset,
         lastMessageHash: messageHash(this.lastBody),
@@ -56,10 +65,6 @@ export class OpenBatch {
       rejects: this.rejects,
       unknownFields: this.unknownFields,
     };
-  }
-
-  get nextOffset(): number {
-    return this.lastOffset + 1;
   }
 }
 

@@ -3,25 +3,31 @@ import { Logger } from '@nestjs/common';
 import type { Channel } from 'amqplib';
 import type { Config } from '../platform/config/config';
 import type { Broker } from '../platform/messaging/broker';
-import { declareTopology } from '../platform/messaging/topology';
-import { AppError } from '../shared/errors';
-import {
-  type IngestResult,
-  PartitionLostError,
-  type UsageBatch,
-} from '../shared/messages/ingest-usage.command';
-import type { DecodeRules } from '../shared/usage-event/decode-usage-message';
+import { closeChannel } from '../platform/messaging/close-channel';
+import type { IngestResult, UsageBatch } from '../shared/messages/ingest-usage.command';
+import { BatchCommits } from './batch-commits';
+import { decodeRulesOf } from './decode-rules';
 import type { IngestionProgress } from './ingestion-progress';
-import type { OwnedCursor, PartitionLeases } from './partition-lease';
-import { newestOffset, probeStream } from './stream-probe';
+import { dataGaps } from './ingestion.metrics';
+import type { OwnedCursor, PartitionLeases } from './partition-leases';
+import type { PartitionShares } from './partition-shares';
+import { PartitionUpkeep } from './partition-upkeep';
+import { prefetchAfterOverflow, prefetchOf, smallMessageBytes } from './prefetch';
 import { type SessionEnd, StreamSession } from './stream-session';
 
-const PROBE_WAIT_MS = 1_000;
+const SHORT_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 10_000;
-/** Nothing arrived for this long although the channel is open: everything there is has been read. */
-const IDLE_MS = 1_000;
-/** Whole parts of the buffer that one prefetch may fill, because RabbitMQ overshoots the prefetch of streams. */
-const PREFETCH_SHARE = 4;
+const LONGEST_WAIT_MS = 500;
+
+/** What the readers of a process have in common. */
+export interface ReaderSurroundings {
+  readonly broker: Broker;
+  readonly leases: PartitionLeases;
+  readonly shares: PartitionShares;
+  readonly config: Config;
+  readonly progress: IngestionProgress;
+  readonly ingest: (batch: UsageBatch) => Promise<IngestResult>;
+}
 
 /**
  * Reads one partition for as long as the process runs: waits until it may own the partition, reads from the cursor in
@@ -30,6 +36,7 @@ const PREFETCH_SHARE = 4;
 export class PartitionReader {
   private readonly logger = new Logger(PartitionReader.name);
   private readonly stopping = new AbortController();
+  private readonly commits: BatchCommits;
   private session: StreamSession | undefined;
   private running: Promise<void> = Promise.resolve();
   private prefetch: number;
@@ -37,14 +44,11 @@ export class PartitionReader {
   constructor(
     private readonly partition: number,
     private readonly stream: string,
-    private readonly broker: Broker,
-    private readonly leases: PartitionLeases,
-    private readonly config: Config,
-    private readonly decodeRules: DecodeRules,
-    private readonly progress: IngestionProgress,
-    private readonly ingest: (batch: UsageBatch) => Promise<IngestResult>,
+    private readonly surroundings: ReaderSurroundings,
   ) {
-    this.prefetch = Math.min(65_535, 3 * config.ingestBatchSize);
+    const { config, ingest, progress } = surroundings;
+    this.prefetch = prefetchOf(config);
+    this.commits = new BatchCommits(partition, ingest, progress, this.stopping.signal);
   }
 
   start(): void {
@@ -54,167 +58,135 @@ export class PartitionReader {
   /** Ends the session after the batch that is being committed and gives the partition up. */
   async stop(): Promise<void> {
     this.stopping.abort();
-    await this.session?.stop();
+    await this.session?.stop({ reason: 'stopped' });
     await this.running;
   }
 
   private async run(): Promise<void> {
+    const { leases, shares, progress } = this.surroundings;
+    const waitMs = Math.min(LONGEST_WAIT_MS, leases.leaseMs / 4);
     for (let failures = 0; !this.stopping.signal.aborted;) {
+      let fruitful: boolean | undefined;
       try {
-        const end = await this.readOnce();
-        failures = end === undefined || end.reason === 'failed' ? failures + 1 : 0;
+        fruitful = await this.readOnce();
       } catch (err) {
-        failures += 1;
-        this.logger.warn({ err, partition: this.partition }, 'A partition cannot be read now, trying again');
+        if (failures === 0)
+          this.logger.warn(
+            { err, partition: this.partition },
+            'A partition cannot be read now, trying again',
+          );
+        fruitful = false;
       }
-      await this.pause(Math.min(LONGEST_PAUSE_MS, failures === 0 ? 50 : 250 * 2 ** Math.min(failures, 6)));
+      if (fruitful === undefined) {
+        shares.giveUp(this.partition);
+        progress.released(this.partition);
+        await this.pause(waitMs);
+        continue;
+      }
+      failures = fruitful ? 0 : failures + 1;
+      await this.pause(Math.min(LONGEST_PAUSE_MS, SHORT_PAUSE_MS * 2 ** Math.min(failures, 8)));
+    }
+    shares.giveUp(this.partition);
+    progress.released(this.partition);
+  }
+
+  /**
+   * One turn of ownership and session. `undefined` when this replica may not own the partition now or the broker is
+   * away; otherwise whether the turn has changed anything, so that the next one may begin at once.
+   */
+  private async readOnce(): Promise<boolean | undefined> {
+    const { broker, leases, shares } = this.surroundings;
+    if (!shares.take(this.partition)) return undefined;
+    const channel = await broker.openConsumingChannel();
+    if (!channel) return undefined;
+    try {
+      await broker.declareTopology(channel);
+      const cursor = await leases.acquire(this.partition);
+      if (!cursor) return undefined;
+      return await this.readFrom(cursor, channel);
+    } finally {
+      await closeChannel(channel);
     }
   }
 
-  /** One turn of ownership and session; `undefined` when the broker is away or another replica owns the partition. */
-  private async readOnce(): Promise<SessionEnd | undefined> {
-    const channel = await this.broker.openConsumingChannel();
-    if (!channel) return undefined;
-    channel.on('error', (error: unknown) => this.broker.noteDeclarationFailure(error));
-    await declareTopology(channel, this.config);
-    const cursor = await this.leases.acquire(this.partition);
-    if (!cursor) {
-      await channel.close().catch(() => undefined);
-      return undefined;
-    }
-    this.progress.owned(this.partition);
-    this.logger.log(
-      { partition: this.partition, epoch: cursor.epoch, offset: cursor.nextOffset },
-      'Reading a partition',
-    );
+  private async readFrom(cursor: OwnedCursor, channel: Channel): Promise<boolean | undefined> {
+    const { broker, leases, shares, progress } = this.surroundings;
+    const { partition, epoch, nextOffset: offset } = cursor;
+    progress.owned(partition);
+    this.logger.log({ partition, epoch, offset }, 'Reading a partition');
     const session = this.openSession(channel, cursor);
-    const upkeep = this.keepUp(session, cursor);
+    const upkeep = new PartitionUpkeep(this.stream, session, cursor, broker, leases, shares, progress);
+    this.session = session;
     try {
+      upkeep.start();
+      // The process may have been told to stop while the partition was being acquired.
+      if (this.stopping.signal.aborted) return undefined;
       await session.start();
       const end = await session.ended;
       await session.stop(end);
       await this.conclude(cursor, session, end);
-      return end;
+      if (end.reason === 'stopped') return undefined;
+      return session.nextOffset > offset || end.reason === 'truncated' || end.reason === 'recreated';
     } finally {
-      clearInterval(upkeep);
+      upkeep.stop();
       this.session = undefined;
-      this.progress.released(this.partition);
-      await this.leases.release(cursor).catch(() => undefined);
+      await leases.release(cursor).catch(() => undefined);
     }
   }
 
   private openSession(channel: Channel, cursor: OwnedCursor): StreamSession {
+    const { config } = this.surroundings;
     const settings = {
       stream: this.stream,
-      batchSize: this.config.ingestBatchSize,
-      batchMaxWaitMs: this.config.ingestBatchMaxWait,
-      bufferBytes: this.config.ingestBufferBytes,
+      batchSize: config.ingestBatchSize,
+      batchMaxWaitMs: config.ingestBatchMaxWait,
+      bufferBytes: config.ingestBufferBytes,
       prefetch: this.prefetch,
-      decodeRules: this.decodeRules,
+      smallMessageBytes: smallMessageBytes(config, this.prefetch),
+      decodeRules: decodeRulesOf(config),
     };
     const session: StreamSession = new StreamSession(channel, cursor, settings, (batch) =>
-      this.commit(session, batch),
+      this.commits.commit(batch, () => session.isOver),
     );
-    this.session = session;
     return session;
-  }
-
-  /** The same batch until it is stored, or until the session is over: nothing is skipped, nothing acknowledged. */
-  private async commit(session: StreamSession, batch: UsageBatch): Promise<IngestResult> {
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        const result = await this.ingest(batch);
-        this.progress.committed(this.partition);
-        return result;
-      } catch (error) {
-        if (error instanceof PartitionLostError || session.isOver) throw error;
-        const foreseen = error instanceof AppError && error.kind === 'unavailable';
-        const reason = error instanceof Error ? error.message : String(error);
-        this.progress.failing(this.partition, reason);
-        if (attempt === 0 || !foreseen) {
-          const context = { err: error, partition: this.partition, offset: batch.source };
-          if (foreseen) this.logger.warn(context, 'A batch cannot be committed now, trying it again');
-          else this.logger.error(context, 'A batch failed for a reason nobody foresaw, trying it again');
-        }
-        await this.pause(
-          Math.min(LONGEST_PAUSE_MS, 100 * 2 ** Math.min(attempt, 7)) * (0.5 + Math.random() / 2),
-        );
-      }
-    }
-  }
-
-  /** Renews the lease, measures the backlog, and finds out when the stream is not the cursor's any more. */
-  private keepUp(session: StreamSession, cursor: OwnedCursor): NodeJS.Timeout {
-    let busy = false;
-    let backlog = 0;
-    let measured = false;
-    const upkeep = async (): Promise<void> => {
-      const caughtUp = measured && backlog === 0 && session.idleMs >= IDLE_MS;
-      if (!(await this.leases.renew(cursor, backlog, caughtUp))) return session.stop({ reason: 'closed' });
-      const newest = await this.onChannel((channel) =>
-        probeStream(channel, this.stream, 'last', PROBE_WAIT_MS),
-      );
-      backlog = newest === undefined ? 0 : Math.max(0, newest + 1 - session.nextOffset);
-      measured = true;
-      this.progress.measured(this.partition, backlog);
-      if (!session.isVerified && cursor.nextOffset > 0 && (await this.isRecreated(session, cursor))) {
-        await session.stop({ reason: 'recreated' });
-      }
-    };
-    return setInterval(
-      () => {
-        if (busy || session.isOver) return;
-        busy = true;
-        upkeep()
-          .catch((err: unknown) =>
-            this.logger.warn({ err, partition: this.partition }, 'A lease was not renewed'),
-          )
-          .finally(() => (busy = false));
-      },
-      Math.min(1_000, this.config.ingestLease / 4),
-    );
-  }
-
-  /**
-   * The message below the cursor always exists while the stream does, because a stream never drops its newest segment,
-   * and it is asked for first. Where it does not come although the newest message of the stream does, and that lies
-   * below the cursor, the stream is another one.
-   */
-  private async isRecreated(session: StreamSession, { nextOffset }: OwnedCursor): Promise<boolean> {
-    const newest = await this.onChannel((channel) => newestOffset(channel, this.stream, PROBE_WAIT_MS));
-    return !session.isVerified && !session.isOver && (newest ?? -1) < nextOffset - 1;
-  }
-
-  private async onChannel<Result>(work: (channel: Channel) => Promise<Result>): Promise<Result> {
-    const channel = await this.broker.openConsumingChannel();
-    if (!channel) throw new Error('RabbitMQ is away.');
-    channel.on('error', () => undefined);
-    try {
-      return await work(channel);
-    } finally {
-      await channel.close().catch(() => undefined);
-    }
   }
 
   /** Draws the consequence of a session's end before the next one begins. */
   private async conclude(cursor: OwnedCursor, session: StreamSession, end: SessionEnd): Promise<void> {
-    const context = { partition: this.partition, epoch: cursor.epoch, offset: session.nextOffset };
+    const { config, leases } = this.surroundings;
+    const { partition, epoch } = cursor;
+    const context = { partition, epoch, offset: session.nextOffset };
     switch (end.reason) {
       case 'truncated':
-        this.logger.error({ ...context, firstOffset: end.firstOffset }, 'The stream has dropped messages that were never read'); // prettier-ignore
-        return this.leases.recordTruncation(cursor, end.firstOffset);
+        this.logger.error(
+          { ...context, firstOffset: end.firstOffset },
+          'The stream has dropped messages that were never read',
+        );
+        await leases.recordTruncation(cursor, end.firstOffset);
+        dataGaps.inc({ partition, kind: 'truncated' });
+        return;
       case 'recreated':
         this.logger.error(
           context,
           'The stream is another one than the cursor belongs to, reading it from its start',
         );
-        return this.leases.recordRecreation(cursor);
-      case 'overloaded': {
-        const fitting = this.config.ingestBufferBytes / PREFETCH_SHARE / end.meanMessageBytes;
-        this.prefetch = Math.max(1, Math.floor(fitting));
-        this.logger.warn({ ...context, prefetch: this.prefetch }, 'Messages are larger than the buffer allows, asking for fewer at a time'); // prettier-ignore
+        await leases.recordRecreation(cursor);
+        dataGaps.inc({ partition, kind: 'recreated' });
         return;
-      }
+      case 'overflowed':
+        this.prefetch = prefetchAfterOverflow(config, this.prefetch, end.meanMessageBytes);
+        this.logger.warn(
+          { ...context, prefetch: this.prefetch },
+          'Messages are larger than the buffer allows, asking for fewer at a time',
+        );
+        return;
+      case 'shrunken':
+        this.prefetch = prefetchOf(config, end.meanMessageBytes);
+        this.logger.log({ ...context, prefetch: this.prefetch }, 'Messages are small again, asking for more');
+        return;
+      case 'stalled':
+        this.logger.error(context, 'The broker delivers nothing although there is a backlog, reading again');
+        return;
       case 'failed':
         this.logger.warn({ ...context, err: end.error }, 'A session ended, reading again from the cursor');
         return;

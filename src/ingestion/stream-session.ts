@@ -1,16 +1,22 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
+import { closeChannel } from '../platform/messaging/close-channel';
 import type { IngestResult, UsageBatch } from '../shared/messages/ingest-usage.command';
 import { decodeUsageMessage, type DecodeRules } from '../shared/usage-event/decode-usage-message';
+import { MessageQueue } from './message-queue';
 import { messageHash, OpenBatch } from './open-batch';
-import type { OwnedCursor } from './partition-lease';
+import type { OwnedCursor } from './partition-leases';
 import { offsetOf } from './stream-probe';
 
 /** Why a session ended; the reader begins another one from the cursor. */
 export type SessionEnd =
   | { readonly reason: 'closed' }
   | { readonly reason: 'stopped' }
+  /** The broker has messages behind the cursor and delivers none. */
+  | { readonly reason: 'stalled' }
   /** More bytes arrived than may be held: the next session must ask for fewer messages at a time. */
-  | { readonly reason: 'overloaded'; readonly meanMessageBytes: number }
+  | { readonly reason: 'overflowed'; readonly meanMessageBytes: number }
+  /** Messages have become so small that the next session may ask for more at a time. */
+  | { readonly reason: 'shrunken'; readonly meanMessageBytes: number }
   /** Messages from the cursor up to `firstOffset` no longer exist. */
   | { readonly reason: 'truncated'; readonly firstOffset: number }
   /** The message below the cursor is another one than was committed. */
@@ -19,17 +25,20 @@ export type SessionEnd =
 
 export interface SessionSettings {
   readonly stream: string;
+  /** Events, valid or not, at which a batch is full; a message is never split, so the last one may exceed it. */
   readonly batchSize: number;
   readonly batchMaxWaitMs: number;
   readonly bufferBytes: number;
   readonly prefetch: number;
+  /** Batches of messages of at most this mean size let a session ask for more; 0 when it asks for all it may. */
+  readonly smallMessageBytes: number;
   readonly decodeRules: DecodeRules;
 }
 
-interface ArrivedMessage {
-  readonly message: ConsumeMessage;
-  readonly arrivedAt: number;
-}
+/** Part of the buffer that one batch may hold. */
+const BATCH_SHARE = 1 / 4;
+/** Batches of small messages in a row that are taken for a change, and not for chance. */
+const SMALL_BATCHES = 10;
 
 /**
  * Reads a stream from the cursor on one channel until that ends. Guarantees: batches are committed one at a time, in
@@ -38,20 +47,20 @@ interface ArrivedMessage {
  * those at most two batches are decoded.
  */
 export class StreamSession {
-  private readonly arrived: ArrivedMessage[] = [];
-  private arrivedHead = 0;
-  private bufferedBytes = 0;
-  private receivedMessages = 0;
-  private receivedBytes = 0;
-  private lastArrivalAt = Date.now();
+  readonly ended: Promise<SessionEnd>;
+  private readonly queue = new MessageQueue();
+  private readonly batchBytes: number;
+  private heldMessages = 0;
+  private heldBytes = 0;
+  private smallBatches = 0;
   private open: OpenBatch | undefined;
-  private committing = false;
+  private committing: Promise<void> | undefined;
   private expectedOffset: number;
   private verified = false;
+  private quietFrom = Date.now();
   private timer: NodeJS.Timeout | undefined;
   private end: SessionEnd | undefined;
   private finish!: (end: SessionEnd) => void;
-  readonly ended: Promise<SessionEnd>;
 
   constructor(
     private readonly channel: Channel,
@@ -59,6 +68,7 @@ export class StreamSession {
     private readonly settings: SessionSettings,
     private readonly commit: (batch: UsageBatch) => Promise<IngestResult>,
   ) {
+    this.batchBytes = settings.bufferBytes * BATCH_SHARE;
     this.expectedOffset = cursor.nextOffset;
     this.ended = new Promise((resolve) => (this.finish = resolve));
   }
@@ -73,18 +83,19 @@ export class StreamSession {
     return this.verified;
   }
 
-  /** Milliseconds since the last message arrived, when none is left to commit; 0 otherwise. */
-  get idleMs(): number {
-    return this.open || this.committing || this.arrivedHead < this.arrived.length
-      ? 0
-      : Date.now() - this.lastArrivalAt;
+  /** Whether messages still count; a commit that keeps failing is given up when they do not. */
+  get isOver(): boolean {
+    return this.end !== undefined;
+  }
+
+  /** Since when nothing has arrived and nothing is left to commit; milliseconds since the epoch. */
+  get quietSince(): number | undefined {
+    return this.open || this.committing || !this.queue.isEmpty ? undefined : this.quietFrom;
   }
 
   async start(): Promise<void> {
     const { stream, prefetch } = this.settings;
     this.channel.on('close', () => this.conclude({ reason: 'closed' }));
-    // Without a listener a channel error would end the process; 'close' follows it.
-    this.channel.on('error', () => undefined);
     await this.channel.prefetch(prefetch);
     // One message more than is needed, to see that this is still the stream the cursor belongs to.
     const offset = this.cursor.nextOffset > 0 ? this.cursor.nextOffset - 1 : 'first';
@@ -95,30 +106,24 @@ export class StreamSession {
   }
 
   /** Takes no more messages; resolves when the batch that is being committed has ended, one way or the other. */
-  async stop(end: SessionEnd = { reason: 'stopped' }): Promise<void> {
+  async stop(end: SessionEnd): Promise<void> {
     this.conclude(end);
-    while (this.committing) await new Promise((resolve) => setTimeout(resolve, 5));
-    await this.channel.close().catch(() => undefined);
-  }
-
-  /** Whether messages still count; a commit that keeps failing is given up when they do not. */
-  get isOver(): boolean {
-    return this.end !== undefined;
+    await this.committing;
+    await closeChannel(this.channel);
   }
 
   private receive(message: ConsumeMessage | null): void {
     if (this.end) return;
     // The broker cancels the consumer when the queue is deleted or its node goes away.
     if (!message) return this.conclude({ reason: 'closed' });
-    this.lastArrivalAt = Date.now();
+    this.quietFrom = Date.now();
     if (!this.verified && !this.verify(message)) return;
-    this.receivedMessages += 1;
-    this.receivedBytes += message.content.length;
-    this.bufferedBytes += message.content.length;
-    this.arrived.push({ message, arrivedAt: this.lastArrivalAt });
-    if (this.bufferedBytes > this.settings.bufferBytes && this.receivedMessages > 1) {
-      const meanMessageBytes = Math.ceil(this.receivedBytes / this.receivedMessages);
-      return this.conclude({ reason: 'overloaded', meanMessageBytes });
+    this.heldMessages += 1;
+    this.heldBytes += message.content.length;
+    this.queue.push(message, this.quietFrom);
+    if (this.heldBytes > this.settings.bufferBytes && this.settings.prefetch > 1) {
+      const meanMessageBytes = Math.ceil(this.heldBytes / this.heldMessages);
+      return this.conclude({ reason: 'overflowed', meanMessageBytes });
     }
     this.advance();
   }
@@ -127,17 +132,16 @@ export class StreamSession {
   private verify(message: ConsumeMessage): boolean {
     const offset = offsetOf(message.properties.headers);
     const { nextOffset, lastMessageHash } = this.cursor;
-    if (offset < nextOffset - 1) return false;
-    this.verified = true;
     if (offset > nextOffset) {
       this.conclude({ reason: 'truncated', firstOffset: offset });
       return false;
     }
-    if (offset === nextOffset) return true;
-    if (lastMessageHash && !lastMessageHash.equals(messageHash(message.content))) {
+    if (offset === nextOffset - 1 && lastMessageHash?.equals(messageHash(message.content)) === false) {
       this.conclude({ reason: 'recreated' });
       return false;
     }
+    this.verified = offset >= nextOffset - 1;
+    if (offset === nextOffset) return true;
     this.channel.ack(message);
     return false;
   }
@@ -147,10 +151,12 @@ export class StreamSession {
     this.fill();
     if (!this.open || this.committing || this.end) return;
     const due = this.open.firstArrivedAt + this.settings.batchMaxWaitMs - Date.now();
-    if (this.open.size >= this.settings.batchSize || due <= 0) {
-      void this.commitOpen(this.open);
-    } else if (!this.timer) {
-      this.timer = setTimeout(() => {
+    if (this.isFull(this.open) || due <= 0) {
+      this.committing = this.commitOpen(this.open);
+      // The next batch is decoded while this one commits.
+      this.fill();
+    } else {
+      this.timer ??= setTimeout(() => {
         this.timer = undefined;
         this.advance();
       }, due);
@@ -158,37 +164,47 @@ export class StreamSession {
   }
 
   private fill(): void {
-    while (this.arrivedHead < this.arrived.length) {
-      if (this.open && this.open.size >= this.settings.batchSize) return;
-      const { message, arrivedAt } = this.arrived[this.arrivedHead] as ArrivedMessage;
-      this.arrivedHead += 1;
+    for (;;) {
+      if (this.open && this.isFull(this.open)) return;
+      const arrivedAt = this.queue.firstArrivedAt;
+      const message = this.queue.shift();
+      if (arrivedAt === undefined || message === undefined) return;
       this.open ??= new OpenBatch(arrivedAt);
-      const offset = offsetOf(message.properties.headers);
-      const decoded = decodeUsageMessage(message.content, this.settings.decodeRules, arrivedAt, offset);
-      this.open.add(decoded, message.content, offset, message.fields.deliveryTag);
+      const { content, fields, properties } = message;
+      const offset = offsetOf(properties.headers);
+      const decoded = decodeUsageMessage(content, this.settings.decodeRules, arrivedAt, offset);
+      this.open.add(decoded, content, offset, fields.deliveryTag);
     }
-    this.arrived.length = 0;
-    this.arrivedHead = 0;
+  }
+
+  private isFull({ size, bytes }: OpenBatch): boolean {
+    return size >= this.settings.batchSize || bytes >= this.batchBytes;
   }
 
   private async commitOpen(batch: OpenBatch): Promise<void> {
-    this.committing = true;
     this.open = undefined;
     clearTimeout(this.timer);
     this.timer = undefined;
     try {
       await this.commit(batch.toUsageBatch(this.cursor, this.expectedOffset));
       this.expectedOffset = batch.nextOffset;
-      this.bufferedBytes -= batch.bytes;
+      this.heldMessages -= batch.messages;
+      this.heldBytes -= batch.bytes;
       // Acknowledged only now: whatever is lost before this is delivered again from the cursor.
       if (!this.end)
         this.channel.ack({ fields: { deliveryTag: batch.lastDeliveryTag } } as ConsumeMessage, true);
+      this.watchSizes(batch);
     } catch (error) {
       this.conclude({ reason: 'failed', error });
-    } finally {
-      this.committing = false;
     }
+    this.quietFrom = Date.now();
+    this.committing = undefined;
     this.advance();
+  }
+
+  private watchSizes({ meanMessageBytes }: OpenBatch): void {
+    this.smallBatches = meanMessageBytes <= this.settings.smallMessageBytes ? this.smallBatches + 1 : 0;
+    if (this.smallBatches >= SMALL_BATCHES) this.conclude({ reason: 'shrunken', meanMessageBytes });
   }
 
   private conclude(end: SessionEnd): void {
@@ -196,8 +212,7 @@ export class StreamSession {
     this.end = end;
     clearTimeout(this.timer);
     this.open = undefined;
-    this.arrived.length = 0;
-    this.arrivedHead = 0;
+    this.queue.clear();
     this.finish(end);
   }
 }

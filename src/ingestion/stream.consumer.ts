@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { Config } from '../platform/config/config';
@@ -8,10 +10,13 @@ import { ReadinessChecks } from '../platform/health/readiness-checks';
 import { Broker } from '../platform/messaging/broker';
 import { streamsOf } from '../platform/messaging/topology';
 import { IngestUsageCommand } from '../shared/messages/ingest-usage.command';
-import { decodeRulesOf } from './decode-rules';
 import { IngestionProgress } from './ingestion-progress';
-import { PartitionLeases } from './partition-lease';
+import { PartitionLeases } from './partition-leases';
 import { PartitionReader } from './partition-reader';
+import { PartitionShares } from './partition-shares';
+
+/** Part of SHUTDOWN_GRACE that a commit under way may take; the rest is for requests and connections. */
+const COMMIT_SHARE = 1 / 2;
 
 /**
  * Takes usage events from the streams. Every replica has a reader for every partition; the rows of `ingest_cursors`
@@ -19,7 +24,9 @@ import { PartitionReader } from './partition-reader';
  */
 @Injectable()
 export class StreamConsumer implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly shares: PartitionShares;
   private readonly readers: readonly PartitionReader[];
+  private stopped = false;
 
   constructor(
     broker: Broker,
@@ -30,30 +37,34 @@ export class StreamConsumer implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly config: Config,
     private readonly schema: DatabaseSchema,
   ) {
-    const leases = new PartitionLeases(pool, randomUUID(), config.ingestLease);
+    // By age, so that a replica that comes does not take from the older ones what is theirs to keep.
+    const replica = `${new Date().toISOString()} ${hostname()} ${randomUUID().slice(0, 8)}`;
+    const leases = new PartitionLeases(pool, replica, config.ingestLease);
+    this.shares = new PartitionShares(config.ingestPartitions, leases, () => broker.consuming.isConnected());
+    const { shares } = this;
+    const ingest = (batch: IngestUsageCommand['batch']) => commandBus.execute(new IngestUsageCommand(batch));
     this.readers = streamsOf(config.ingestPartitions).map(
       (stream, partition) =>
-        new PartitionReader(
-          partition,
-          stream,
-          broker,
-          leases,
-          config,
-          decodeRulesOf(config),
-          progress,
-          (batch) => commandBus.execute(new IngestUsageCommand(batch)),
-        ),
+        new PartitionReader(partition, stream, { broker, leases, shares, config, progress, ingest }),
     );
     if (this.isOn) checks.register('ingestion', () => progress.assertProgress());
   }
 
   onApplicationBootstrap(): void {
     if (!this.isOn) return;
-    void this.schema.ready().then(() => this.readers.forEach((reader) => reader.start()));
+    void this.schema.ready().then(() => {
+      if (this.stopped) return;
+      this.shares.start();
+      for (const reader of this.readers) reader.start();
+    });
   }
 
+  /** Commits or drops what is open and gives the partitions up, so that the next owner need not wait. */
   async onModuleDestroy(): Promise<void> {
-    await Promise.all(this.readers.map((reader) => reader.stop()));
+    this.stopped = true;
+    const patience = sleep(this.config.shutdownGrace * COMMIT_SHARE, undefined, { ref: false });
+    const done = Promise.all(this.readers.map((reader) => reader.stop())).then(() => this.shares.stop());
+    await Promise.race([done, patience]);
   }
 
   private get isOn(): boolean {

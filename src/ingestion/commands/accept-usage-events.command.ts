@@ -34,12 +34,14 @@ export class AcceptUsageEventsHandler implements ICommandHandler<AcceptUsageEven
       throw new AppError('too_large', `A request must hold at most ${MAX_EVENTS_PER_MESSAGE} events.`);
     }
     const decoded = decodeUsageEnvelope(envelope, decodeRulesOf(this.config), this.clock.now().getTime());
-    const own = decoded.events.filter(
-      ({ event }) => principal.orgId === null || principal.orgId === event.orgId,
-    );
-    const foreign = decoded.events.filter((positioned) => !own.includes(positioned));
+    const isOwn = ({ event }: PositionedEvent): boolean =>
+      principal.orgId === null || principal.orgId === event.orgId;
+    const own = decoded.events.filter(isOwn);
+    const foreign = decoded.events.filter((positioned) => !isOwn(positioned));
     const outcomes =
-      validateOnly || own.length === 0 ? own.map(() => 'accepted' as const) : await this.publish(own);
+      validateOnly || own.length === 0
+        ? own.map(() => 'accepted' as const)
+        : await this.publisher.publish(own.map(({ event }) => event));
     const results: UsageEventResult[] = [
       ...own.map(({ index, event }, place) => ({
         index,
@@ -63,11 +65,5 @@ export class AcceptUsageEventsHandler implements ICommandHandler<AcceptUsageEven
       })),
     ];
     return { results: results.sort((a, b) => a.index - b.index) };
-  }
-
-  private publish(events: readonly PositionedEvent[]) {
-    return this.publisher.publish(
-      events.map(({ event }) => ({ orgId: event.orgId, body: Buffer.from(JSON.stringify(event.payload)) })),
-    );
   }
 }

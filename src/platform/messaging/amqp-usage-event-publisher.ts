@@ -1,26 +1,27 @@
-import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
-import type { ChannelWrapper } from 'amqp-connection-manager';
-import type { ConfirmChannel } from 'amqplib';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Injectable, Logger } from '@nestjs/common';
+import type { UsageEvent } from '../../shared/usage-event/usage-event';
 import { AppError } from '../../shared/errors';
 import { Config } from '../config/config';
 import { Broker } from './broker';
-import { declareTopology, USAGE_EXCHANGE } from './topology';
-import { type OutgoingUsageEvent, type PublishOutcome, UsageEventPublisher } from './usage-event-publisher';
+import { PublishingChannel, type UsageMessage } from './publishing-channel';
+import { USAGE_EXCHANGE } from './topology';
+import { type PublishOutcome, UsageEventPublisher } from './usage-event-publisher';
 
 /** Bytes that wait for confirms in this process at most; more is refused rather than kept. */
 const MAX_UNCONFIRMED_BYTES = 32 * 1_048_576;
 const RETRY_AFTER_SECONDS = 5;
+const REOPEN_AFTER_MS = 5_000;
 
 /**
- * Publishes one persistent message an event and waits for the broker's confirms. A message that reaches no queue is
- * confirmed all the same, so publishing is mandatory and what comes back fails the request.
+ * Publishes one persistent message an event, with routing key `usage.<orgId>`, and waits for the broker's confirms
+ * for AMQP_PUBLISH_TIMEOUT. While the broker is away or takes nothing, events are refused at once.
  */
 @Injectable()
-export class AmqpUsageEventPublisher extends UsageEventPublisher implements OnModuleDestroy {
+export class AmqpUsageEventPublisher extends UsageEventPublisher {
   private readonly logger = new Logger(AmqpUsageEventPublisher.name);
-  private readonly channel: ChannelWrapper;
+  private channel: Promise<PublishingChannel> | undefined;
   private blocked = false;
-  private returned = 0;
   private unconfirmedBytes = 0;
 
   constructor(
@@ -34,63 +35,91 @@ export class AmqpUsageEventPublisher extends UsageEventPublisher implements OnMo
     });
     broker.publishing.on('unblocked', () => (this.blocked = false));
     broker.publishing.on('disconnect', () => (this.blocked = false));
-    this.channel = broker.publishing.createChannel({
-      setup: (channel: ConfirmChannel) => this.setUp(channel),
-    });
-    this.channel.on('error', (error: unknown) => broker.noteDeclarationFailure(error));
+    broker.publishing.on('connect', () => void this.prepare());
   }
 
-  async publish(events: readonly OutgoingUsageEvent[]): Promise<readonly PublishOutcome[]> {
-    const bytes = events.reduce((sum, { body }) => sum + body.length, 0);
-    if (
-      this.blocked ||
-      !this.broker.publishing.isConnected() ||
-      this.unconfirmedBytes + bytes > MAX_UNCONFIRMED_BYTES
-    ) {
-      throw this.unavailable();
-    }
-    const returnedBefore = this.returned;
+  async publish(events: readonly UsageEvent[]): Promise<readonly PublishOutcome[]> {
+    const messages = events.map(({ orgId, payload }) => ({
+      routingKey: `usage.${orgId}`,
+      body: Buffer.from(JSON.stringify(payload)),
+    }));
+    const bytes = messages.reduce((sum, { body }) => sum + body.length, 0);
+    if (this.blocked || this.unconfirmedBytes + bytes > MAX_UNCONFIRMED_BYTES) throw unavailable();
     this.unconfirmedBytes += bytes;
+    // They are held until the broker or the end of the channel sets them free, not until the caller stops waiting.
+    const confirmed = this.confirm(messages).finally(() => (this.unconfirmedBytes -= bytes));
     try {
-      await Promise.all(
-        events.map(({ orgId, body }) =>
-          this.channel.publish(USAGE_EXCHANGE, `usage.${orgId}`, body, {
-            persistent: true,
-            mandatory: true,
-            contentType: 'application/json',
-            timeout: this.config.amqpPublishTimeout,
-          }),
-        ),
-      );
+      await within(this.config.amqpPublishTimeout, confirmed);
     } catch (error) {
-      throw this.unavailable(error);
-    } finally {
-      this.unconfirmedBytes -= bytes;
+      throw unavailable(error);
     }
-    // The broker returns a message before it confirms it, so all that concern us have been counted by now.
-    if (this.returned !== returnedBefore) throw this.unavailable();
     return events.map(() => 'accepted');
   }
 
-  async onModuleDestroy(): Promise<void> {
-    await this.channel.close().catch(() => undefined);
+  /** Producers that publish by themselves need the exchange before the first event comes over HTTP. */
+  private async prepare(): Promise<void> {
+    const { connection } = this.broker.publishing;
+    while (connection && connection === this.broker.publishing.connection) {
+      try {
+        await this.open();
+        return;
+      } catch {
+        await sleep(REOPEN_AFTER_MS, undefined, { ref: false });
+      }
+    }
   }
 
-  private async setUp(channel: ConfirmChannel): Promise<void> {
-    await declareTopology(channel, this.config);
-    channel.on('return', () => {
-      this.returned += 1;
-      this.logger.error(
-        { exchange: USAGE_EXCHANGE },
-        'A usage event reached no stream: its binding is missing',
-      );
-    });
+  private async confirm(messages: readonly UsageMessage[]): Promise<void> {
+    const channel = await this.open();
+    await channel.confirm(messages);
   }
 
-  private unavailable(cause?: unknown): AppError {
-    return new AppError('unavailable', 'The broker does not take events now; send the same events again.', {
-      retryAfterSeconds: RETRY_AFTER_SECONDS,
-      cause,
+  /** The channel there is, or a new one with the topology declared. */
+  private open(): Promise<PublishingChannel> {
+    this.channel ??= this.openAnother().catch((error: unknown) => {
+      this.channel = undefined;
+      throw error;
     });
+    return this.channel;
+  }
+
+  private async openAnother(): Promise<PublishingChannel> {
+    const channel = await this.broker.openPublishingChannel();
+    if (!channel) throw new Error('RabbitMQ is away.');
+    let closed = false;
+    const publishing = new PublishingChannel(
+      channel,
+      ({ fields }) =>
+        this.logger.error(
+          { exchange: USAGE_EXCHANGE, routingKey: fields.routingKey },
+          'A usage event has reached no stream: its binding is missing',
+        ),
+      () => {
+        closed = true;
+        this.channel = undefined;
+      },
+    );
+    await this.broker.declareTopology(channel);
+    if (closed) throw new Error('The channel was closed while it was set up.');
+    return publishing;
+  }
+}
+
+function unavailable(cause?: unknown): AppError {
+  return new AppError('unavailable', 'The broker does not take events now; send the same events again.', {
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+    cause,
+  });
+}
+
+async function within<Result>(ms: number, promise: Promise<Result>): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`No answer within ${ms} ms.`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

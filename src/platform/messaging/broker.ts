@@ -1,15 +1,26 @@
 import { AmqpConnection } from '@golevelup/nestjs-rabbitmq';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { type AmqpConnectionManager, connect } from 'amqp-connection-manager';
-import type { Channel, ChannelModel } from 'amqplib';
+import type { Channel, ConfirmChannel } from 'amqplib';
 import { Config } from '../config/config';
 import { ReadinessChecks } from '../health/readiness-checks';
+import { declareTopology } from './topology';
 
 const PRECONDITION_FAILED = 406;
 
+/** How both connections keep themselves up; the heartbeat finds a silent broker within two of its intervals. */
+export function connectionOptions(purpose: 'consume' | 'publish') {
+  return {
+    heartbeatIntervalInSeconds: 5,
+    reconnectTimeInSeconds: 1,
+    connectionOptions: { clientProperties: { connection_name: `usage-analytics ${purpose}` } },
+  };
+}
+
 /**
  * The two connections to RabbitMQ. They are apart because a broker that is short of memory or disk stops reading from
- * connections that publish, and acknowledgements would wait behind (RabbitMQ, "Alarms"). Both come back by themselves.
+ * connections that publish, and acknowledgements would wait behind (RabbitMQ, "Alarms"). Both come back by themselves;
+ * channels do not, whoever opens one opens it again.
  */
 @Injectable()
 export class Broker implements OnApplicationShutdown {
@@ -18,16 +29,15 @@ export class Broker implements OnApplicationShutdown {
   private readonly logger = new Logger(Broker.name);
   private mismatch: string | undefined;
 
-  constructor({ managedConnection }: AmqpConnection, { amqpUrl }: Config, checks: ReadinessChecks) {
+  constructor(
+    { managedConnection }: AmqpConnection,
+    private readonly config: Config,
+    checks: ReadinessChecks,
+  ) {
     this.consuming = managedConnection;
-    this.publishing = connect([amqpUrl ?? ''], {
-      connectionOptions: { clientProperties: { connection_name: 'usage-analytics publish' } },
-    });
-    for (const connection of [this.consuming, this.publishing]) {
-      connection.on('disconnect', ({ err }: { err: unknown }) =>
-        this.logger.warn({ err }, 'RabbitMQ is away, trying again'),
-      );
-    }
+    this.publishing = connect([config.amqpUrl ?? ''], connectionOptions('publish'));
+    this.tellOutages('consume', this.consuming);
+    this.tellOutages('publish', this.publishing);
     checks.register('broker', () => {
       if (this.mismatch) throw new Error(this.mismatch);
       if (!this.consuming.isConnected() || !this.publishing.isConnected())
@@ -38,20 +48,62 @@ export class Broker implements OnApplicationShutdown {
 
   /** A channel of the consuming connection, or `undefined` while that is away. */
   async openConsumingChannel(): Promise<Channel | undefined> {
-    const connection = this.consuming.connection as ChannelModel | undefined;
-    return this.consuming.isConnected() ? connection?.createChannel() : undefined;
+    const connection = this.consuming.connection;
+    return this.consuming.isConnected() ? heard(await connection?.createChannel()) : undefined;
   }
 
-  /** Whether what the broker has was declared otherwise; only an operator can mend that, so it is said clearly. */
-  noteDeclarationFailure(error: unknown): void {
-    if (!(error instanceof Error) || Reflect.get(error, 'code') !== PRECONDITION_FAILED) return;
-    this.mismatch =
-      'RabbitMQ has an exchange or queue of this service with other properties. Set AMQP_STREAM_* and INGEST_PARTITIONS ' +
-      `as they were, or delete it when it is drained. RabbitMQ says: ${error.message}`;
-    this.logger.error({ err: error }, 'The topology of RabbitMQ does not match the configuration');
+  /** A channel with confirms of the publishing connection, or `undefined` while that is away. */
+  async openPublishingChannel(): Promise<ConfirmChannel | undefined> {
+    const connection = this.publishing.connection;
+    return this.publishing.isConnected() ? heard(await connection?.createConfirmChannel()) : undefined;
+  }
+
+  /**
+   * Declares what the service needs. Fails when the broker has it with other properties: only an operator can mend
+   * that, so readiness says it from then on, until a declaration succeeds.
+   */
+  async declareTopology(channel: Channel): Promise<void> {
+    try {
+      await declareTopology(channel, this.config);
+      this.mismatch = undefined;
+    } catch (error) {
+      if (error instanceof Error && Reflect.get(error, 'code') === PRECONDITION_FAILED) {
+        this.noteMismatch(error);
+      }
+      throw error;
+    }
   }
 
   async onApplicationShutdown(): Promise<void> {
     await this.publishing.close().catch(() => undefined);
   }
+
+  private noteMismatch(error: Error): void {
+    const known = this.mismatch !== undefined;
+    this.mismatch =
+      'RabbitMQ has an exchange or queue of this service with other properties. Set AMQP_STREAM_* and INGEST_PARTITIONS ' +
+      `as they were, or delete it once it is drained. RabbitMQ says: ${error.message}`;
+    if (!known) this.logger.fatal(this.mismatch);
+  }
+
+  /** One line for an outage and one for its end, however often connecting fails in between. */
+  private tellOutages(purpose: string, connection: AmqpConnectionManager): void {
+    let away = false;
+    const told = ({ err }: { err: unknown }): void => {
+      if (!away) this.logger.warn({ err, purpose }, 'RabbitMQ is away, trying again');
+      away = true;
+    };
+    connection.on('connectFailed', told);
+    connection.on('disconnect', told);
+    connection.on('connect', () => {
+      away = false;
+      this.logger.log({ purpose }, 'RabbitMQ is connected');
+    });
+  }
+}
+
+/** An error that nobody listens to would end the process; 'close' follows each of them. */
+function heard<Kind extends Channel>(channel: Kind | undefined): Kind | undefined {
+  channel?.on('error', () => undefined);
+  return channel;
 }

@@ -1,7 +1,7 @@
 import { RabbitMQModule } from '@golevelup/nestjs-rabbitmq';
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { AmqpUsageEventPublisher } from './amqp-usage-event-publisher';
-import { Broker } from './broker';
+import { Broker, connectionOptions } from './broker';
 import { UsageEventPublisher } from './usage-event-publisher';
 
 /** RabbitMQ, where AMQP_URL is set. */
@@ -15,10 +15,14 @@ export class MessagingModule {
         RabbitMQModule.forRoot({
           uri: amqpUrl,
           // The service starts without the broker and goes on when it comes.
-          connectionInitOptions: { wait: false, reject: false },
-          connectionManagerOptions: {
-            connectionOptions: { clientProperties: { connection_name: 'usage-analytics consume' } },
+          connectionInitOptions: {
+            wait: false,
+            reject: false,
+            // The broker tells its outages itself, once each.
+            skipConnectionFailedLogging: true,
+            skipDisconnectFailedLogging: true,
           },
+          connectionManagerOptions: connectionOptions('consume'),
           enableDirectReplyTo: false,
           prefetchCount: 1,
           defaultSubscribeErrorBehavior: undefined,

@@ -1,8 +1,4 @@
-/** One event on its way in, validated, as the bytes that go on the stream. */
-export interface OutgoingUsageEvent {
-  readonly orgId: string;
-  readonly body: Buffer;
-}
+import type { UsageEvent } from '../../shared/usage-event/usage-event';
 
 /** `accepted`: safe with the broker, or committed. The others are known only where the commit is waited for. */
 export type PublishOutcome = 'accepted' | 'duplicate' | 'conflict';
@@ -13,5 +9,5 @@ export abstract class UsageEventPublisher {
    * Resolves with the outcome of each event, in order, when all are safe. Throws `AppError('unavailable')` when that
    * cannot be said of every one of them: the caller sends all of them again, and identities keep them single.
    */
-  abstract publish(events: readonly OutgoingUsageEvent[]): Promise<readonly PublishOutcome[]>;
+  abstract publish(events: readonly UsageEvent[]): Promise<readonly PublishOutcome[]>;
 }

@@ -7,7 +7,7 @@ export interface OwnedCursor {
   readonly epoch: number;
   /** Everything below is committed. */
   readonly nextOffset: number;
-  /** SHA-256 of the message below `nextOffset`; `null` before the first one. */
+  /** SHA-256 of the message below `nextOffset`; `null` when it is not known. */
   readonly lastMessageHash: Buffer | null;
   readonly incarnation: number;
 }
@@ -17,6 +17,8 @@ const renewPartition = sql('ingestion/renew-partition');
 const releasePartition = sql('ingestion/release-partition');
 const recordTruncation = sql('ingestion/record-truncation');
 const recordRecreation = sql('ingestion/record-recreation');
+const announceReplica = sql('ingestion/announce-replica');
+const dismissReplica = sql('ingestion/dismiss-replica');
 
 interface CursorRow {
   readonly epoch: number;
@@ -29,16 +31,31 @@ interface CursorRow {
 export class PartitionLeases {
   constructor(
     private readonly pool: IngestPool,
-    private readonly owner: string,
+    /** Name of this replica; the names of replicas sort by their age. */
+    readonly replica: string,
     /** Milliseconds of silence after which an owner is replaced. */
-    private readonly leaseMs: number,
+    readonly leaseMs: number,
   ) {}
+
+  /** Tells that this replica is ready to read, and answers all that are, the oldest first. */
+  async announce(): Promise<readonly string[]> {
+    const { rows } = await this.pool.query<{ replica: string }>({
+      ...announceReplica,
+      values: [this.replica, this.leaseMs],
+    });
+    return rows.map(({ replica }) => replica).sort();
+  }
+
+  /** Tells that this replica reads no more. */
+  async dismiss(): Promise<void> {
+    await this.pool.query({ ...dismissReplica, values: [this.replica] });
+  }
 
   /** The cursor as it stands, in a new epoch; `undefined` while another replica owns the partition. */
   async acquire(partition: number): Promise<OwnedCursor | undefined> {
     const { rows } = await this.pool.query<CursorRow>({
       ...acquirePartition,
-      values: [partition, this.owner, this.leaseMs],
+      values: [partition, this.replica, this.leaseMs],
     });
     const [row] = rows;
     return (
@@ -53,11 +70,18 @@ export class PartitionLeases {
     );
   }
 
-  /** Answers whether the partition is still ours. */
-  async renew({ partition, epoch }: OwnedCursor, backlog: number, caughtUp: boolean): Promise<boolean> {
+  /**
+   * Answers whether the partition is still ours. `completeForMs`: how long ago everything that lay in the stream was
+   * committed; `null` when something is left to read.
+   */
+  async renew(
+    { partition, epoch }: OwnedCursor,
+    backlog: number,
+    completeForMs: number | null,
+  ): Promise<boolean> {
     const { rowCount } = await this.pool.query({
       ...renewPartition,
-      values: [partition, epoch, backlog, caughtUp],
+      values: [partition, epoch, backlog, completeForMs],
     });
     return rowCount === 1;
   }
@@ -66,12 +90,12 @@ export class PartitionLeases {
     await this.pool.query({ ...releasePartition, values: [partition, epoch] });
   }
 
-  /** Offsets from the cursor up to `firstOffset` no longer exist. */
+  /** Offsets from the cursor up to `firstOffset` no longer exist: notes the gap and goes on behind it. */
   async recordTruncation({ partition, epoch, nextOffset }: OwnedCursor, firstOffset: number): Promise<void> {
     await this.pool.query({ ...recordTruncation, values: [partition, epoch, nextOffset, firstOffset] });
   }
 
-  /** The stream is not the one that the cursor belongs to: it is read from its first message. */
+  /** The stream is not the one that the cursor belongs to: notes the gap and begins at its first message. */
   async recordRecreation({ partition, epoch, nextOffset }: OwnedCursor): Promise<void> {
     await this.pool.query({ ...recordRecreation, values: [partition, epoch, nextOffset] });
   }

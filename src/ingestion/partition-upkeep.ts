@@ -1,0 +1,132 @@
+import { Logger } from '@nestjs/common';
+import type { Channel } from 'amqplib';
+import type { Broker } from '../platform/messaging/broker';
+import { closeChannel } from '../platform/messaging/close-channel';
+import type { IngestionProgress } from './ingestion-progress';
+import type { OwnedCursor, PartitionLeases } from './partition-leases';
+import type { PartitionShares } from './partition-shares';
+import { newestOffset, probeStream } from './stream-probe';
+import type { StreamSession } from './stream-session';
+
+const RENEW_EVERY_MS = 1_000;
+const MEASURE_EVERY_MS = 1_000;
+/** How long a stream may take to deliver a message that it has. */
+const PROBE_WAIT_MS = 1_000;
+/** Nothing has arrived for this long although the channel is open: everything there is has been read. */
+const QUIET_MS = 1_000;
+/** A backlog without a single delivery for this long is a consumer that the broker has forgotten. */
+const STALLED_MS = 15_000;
+/** So many measurements in a row must find that the stream ends below the cursor, lest a slow broker look like it. */
+const RECREATION_EVIDENCE = 3;
+
+/**
+ * What happens beside a session: renews the lease, measures the backlog, and ends the session when the partition has
+ * passed to another replica, the consumer is dead, or the stream is not the cursor's any more.
+ */
+export class PartitionUpkeep {
+  private readonly logger = new Logger(PartitionUpkeep.name);
+  private readonly timers: NodeJS.Timeout[] = [];
+  private readonly busy = new Set<string>();
+  private readonly failing = new Set<string>();
+  private backlog = 0;
+  private measuredFrom: number | undefined;
+  private recreationEvidence = 0;
+
+  constructor(
+    private readonly stream: string,
+    private readonly session: StreamSession,
+    private readonly cursor: OwnedCursor,
+    private readonly broker: Broker,
+    private readonly leases: PartitionLeases,
+    private readonly shares: PartitionShares,
+    private readonly progress: IngestionProgress,
+  ) {}
+
+  start(): void {
+    this.every(Math.min(RENEW_EVERY_MS, this.leases.leaseMs / 4), 'renew', () => this.renew());
+    this.every(MEASURE_EVERY_MS, 'measure', () => this.measure());
+  }
+
+  stop(): void {
+    for (const timer of this.timers) clearInterval(timer);
+  }
+
+  private async renew(): Promise<void> {
+    const { session, cursor } = this;
+    if (this.shares.isSpare(cursor.partition)) return session.stop({ reason: 'stopped' });
+    const completeSince = this.completeSince();
+    const completeForMs = completeSince === undefined ? null : Date.now() - completeSince;
+    const ours = await this.leases.renew(cursor, this.backlog, completeForMs);
+    if (!ours) return session.stop({ reason: 'closed' });
+    if (completeSince !== undefined) this.progress.completeThrough(cursor.partition, completeSince);
+  }
+
+  /** The last instant at which all that lay in the stream was committed; `undefined` while something is left. */
+  private completeSince(): number | undefined {
+    const { quietSince } = this.session;
+    if (this.measuredFrom === undefined || this.backlog > 0 || quietSince === undefined) return undefined;
+    const quiet = quietSince <= this.measuredFrom && Date.now() - quietSince >= QUIET_MS;
+    return quiet ? this.measuredFrom : undefined;
+  }
+
+  private async measure(): Promise<void> {
+    const { session, cursor } = this;
+    const startedAt = Date.now();
+    const newestChunk = await this.onChannel((channel) =>
+      probeStream(channel, this.stream, 'last', PROBE_WAIT_MS),
+    );
+    this.backlog = newestChunk === undefined ? 0 : Math.max(0, newestChunk + 1 - session.nextOffset);
+    // Nothing is known of a stream before it has shown that it is the cursor's.
+    const known = session.isVerified || cursor.nextOffset === 0;
+    this.measuredFrom = known ? startedAt : undefined;
+    this.progress.measured(cursor.partition, this.backlog);
+    if (!known) return this.doubt();
+    const { quietSince } = session;
+    if (this.backlog > 0 && quietSince !== undefined && Date.now() - quietSince > STALLED_MS) {
+      return session.stop({ reason: 'stalled' });
+    }
+  }
+
+  /**
+   * The message below the cursor always exists while the stream does, because a stream never drops its newest segment,
+   * and it is asked for first. Where it does not come although the newest message of the stream does, and that lies
+   * below the cursor, the stream is another one.
+   */
+  private async doubt(): Promise<void> {
+    const newest = await this.onChannel((channel) => newestOffset(channel, this.stream, PROBE_WAIT_MS));
+    const endsBelow = !this.session.isVerified && (newest ?? -1) < this.cursor.nextOffset - 1;
+    this.recreationEvidence = endsBelow ? this.recreationEvidence + 1 : 0;
+    if (this.recreationEvidence >= RECREATION_EVIDENCE) await this.session.stop({ reason: 'recreated' });
+  }
+
+  private async onChannel<Result>(work: (channel: Channel) => Promise<Result>): Promise<Result> {
+    const channel = await this.broker.openConsumingChannel();
+    if (!channel) throw new Error('RabbitMQ is away.');
+    try {
+      return await work(channel);
+    } finally {
+      await closeChannel(channel);
+    }
+  }
+
+  /** Never two at a time of a kind, and one line for a row of failures. */
+  private every(intervalMs: number, kind: 'renew' | 'measure', task: () => Promise<void>): void {
+    const run = async (): Promise<void> => {
+      if (this.busy.has(kind) || this.session.isOver) return;
+      this.busy.add(kind);
+      try {
+        await task();
+        this.failing.delete(kind);
+      } catch (err) {
+        this.recreationEvidence = 0;
+        const context = { err, partition: this.cursor.partition, task: kind };
+        if (!this.failing.has(kind) && !this.session.isOver)
+          this.logger.warn(context, 'The upkeep of a partition fails, trying again');
+        this.failing.add(kind);
+      } finally {
+        this.busy.delete(kind);
+      }
+    };
+    this.timers.push(setInterval(() => void run(), intervalMs));
+  }
+}
