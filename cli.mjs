@@ -64,7 +64,8 @@ function isInstalled() {
 /** Whether the last successful build is younger than every source; a removed file makes its directory younger. */
 function isBuilt() {
   if (!existsSync(BUILT)) return false;
-  const sources = readdirSync(at('src'), { recursive: true }).map((name) => at('src', name));
+  const names = readdirSync(at('src'), { recursive: true }).filter((name) => !name.endsWith('spec.ts'));
+  const sources = names.map((name) => at('src', name));
   sources.push(at('src'), at('tsconfig.json'), at('tsconfig.build.json'), at('package-lock.json'));
   const built = statSync(BUILT).mtimeMs;
   return sources.every((path) => statSync(path).mtimeMs <= built);

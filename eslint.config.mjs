@@ -22,6 +22,8 @@ export default tseslint.config(
       ],
       '@typescript-eslint/no-explicit-any': 'error',
       '@typescript-eslint/return-await': ['error', 'error-handling-correctness-only'],
+      // Gives a long inferred type a name, or a class its members.
+      '@typescript-eslint/no-empty-object-type': ['error', { allowInterfaces: 'with-single-extends' }],
       // An interface of promises is also implemented by what needs no waiting.
       '@typescript-eslint/require-await': 'off',
       // TypeScript checks it (noUnusedLocals, noUnusedParameters).
