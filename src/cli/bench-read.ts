@@ -4,7 +4,13 @@ import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Client } from 'pg';
-import { LARGEST_ORG, loadReadDataset, type ReadShape, rollupsMaterialized } from './bench/read-dataset';
+import {
+  LARGEST_ORG,
+  loadReadDataset,
+  materializeRollups,
+  type ReadShape,
+  rollupsMaterialized,
+} from './bench/read-dataset';
 import { oneOf, runCommand, wholeNumber } from './command-line';
 import { developmentToken } from './development-token';
 import { createDatabase } from './servers/create-database';
@@ -113,6 +119,7 @@ async function main(): Promise<void> {
       await migrating.stop();
       await makeRoom(databaseUrl, engine);
       await loadReadDataset(databaseUrl, shape);
+      await materializeRollups(databaseUrl, engine);
     }
     service = await ServiceProcess.start(settings, logFile);
     await service.ready();
