@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import {
   chmodSync,
   chownSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readFileSync,
   readlinkSync,
   realpathSync,
@@ -143,11 +144,10 @@ function homeOf(dataDir: string, account: ServerAccount | null): string {
   const home = join(parent, 'postgres');
   mkdirSync(parent, { recursive: true });
   if (account && !existsSync(home) && !isOpenToAll(realpathSync(parent))) {
-    const refuge = join(REFUGE, createHash('sha256').update(home).digest('hex').slice(0, 12));
-    mkdirSync(refuge, { recursive: true });
+    mkdirSync(REFUGE, { recursive: true });
     chmodSync(REFUGE, 0o755);
     rmSync(home, { force: true });
-    symlinkSync(refuge, home);
+    symlinkSync(mkdtempSync(join(REFUGE, 'postgres-')), home);
   }
   mkdirSync(home, { recursive: true });
   const real = realpathSync(home);

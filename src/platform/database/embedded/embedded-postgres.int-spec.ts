@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -33,6 +33,8 @@ describe('the embedded PostgreSQL server', () => {
 
   beforeEach(() => {
     dataDir = mkdtempSync(join(tmpdir(), 'embedded-'));
+    // As root, a directory that the server's account may not enter would send the data to /var/lib.
+    chmodSync(dataDir, 0o755);
   });
   afterEach(async () => {
     await Promise.all(started.splice(0).map((server) => server.stop()));

@@ -54,6 +54,7 @@ export class EmbeddedPostgres {
     const { server } = this;
     if (server && server.exitCode === null && server.signalCode === null) {
       const exited = new Promise((settle) => server.once('exit', settle));
+      server.ref();
       server.kill('SIGINT');
       await Promise.race([exited, sleep(STOP_TIMEOUT_MS, undefined, { ref: false })]);
     }
