@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { INestApplicationContext } from '@nestjs/common';
 import { connect } from 'amqplib';
@@ -68,5 +67,250 @@ describe('reading the stream', () => {
     expect(await rowsOf('select event_id, org_id from usage_events')).toEqual([
       { event_id: event.eventId, org_id: event.orgId },
     ]);
+  });
+
+  it('takes arrays and every CloudEvents mode', async () => {
+    await start();
+    const [bare, first, second, structured, binary] = Array.from({ length: 5 }, () => usageEvent());
+    const cloud = { specversion: '1.0', id: '1', source: '/router', type: 'usage' };
+    await producer.publish([bare, [first, second], [{ ...cloud, data: structured }]]);
+    await producer.publish([binary], { 'cloudEvents:specversion': '1.0', 'cloudEvents:id': '1' });
+    await stored(5);
+  });
+
+  it('shows a single event within the wait of its batch', async () => {
+    await start({ INGEST_BATCH_MAX_WAIT: '100ms' });
+    await producer.publish([usageEvent()]);
+    const publishedAt = Date.now();
+    await stored(1);
+    expect(Date.now() - publishedAt).toBeLessThan(1_500);
+  });
+
+  it('quarantines poison with its offset and does not let it delay the others of its batch', async () => {
+    await start();
+    const late = usageEvent({ occurredAt: new Date(Date.now() - 8 * 86_400_000).toISOString() });
+    await producer.publish([
+      usageEvent(),
+      Buffer.from('{"poison":'),
+      { ...usageEvent(), latencyMs: -1 },
+      late,
+      usageEvent(),
+    ]);
+    await stored(2);
+    expect(
+      await rowsOf('select stream_offset, reason from quarantined_events order by stream_offset'),
+    ).toEqual([
+      { stream_offset: '1', reason: 'not_json' },
+      { stream_offset: '2', reason: 'schema_violation' },
+      { stream_offset: '3', reason: 'too_late' },
+    ]);
+  });
+
+  it('stores each event once although its connections are cut again and again', async () => {
+    await start();
+    const publishing = (async () => {
+      for (let part = 0; part < 40; part += 1) {
+        await producer.publish(Array.from({ length: 100 }, () => usageEvent()));
+        await sleep(20);
+      }
+    })();
+    for (let cut = 0; cut < 5; cut += 1) {
+      await sleep(300);
+      (cut % 2 === 0 ? brokerProxy : databaseProxy).resetConnections();
+    }
+    await publishing;
+    await stored(4_000);
+    expect(await rowsOf('select sum(received)::integer as received, sum(duplicates)::integer as duplicates from ingest_batches')).toEqual([
+      { received: 4_000, duplicates: 0 },
+    ]); // prettier-ignore
+  });
+
+  it('stores a batch once whose commit was never answered', async () => {
+    await start();
+    await producer.publish([usageEvent()]);
+    await stored(1);
+    const unanswered = databaseProxy.swallowRepliesAfter('commit');
+    await producer.publish(Array.from({ length: 10 }, () => usageEvent()));
+    await unanswered;
+    await databaseProxy.heal();
+    await producer.publish([usageEvent()]);
+    await stored(12);
+    expect(await rowsOf('select sum(received)::integer as received from ingest_batches')).toEqual([
+      { received: 12 },
+    ]);
+  });
+
+  it('keeps trying the same batch while the database is away, and says so', async () => {
+    const app = await start();
+    await producer.publish([usageEvent()]);
+    await stored(1);
+    await databaseProxy.cut();
+    await producer.publish([usageEvent(), usageEvent()]);
+    await eventually(async () =>
+      expect(await readinessOf(app, 'ingestion')).toMatch(
+        /^Partition 0 commits nothing: The database cannot take/,
+      ),
+    );
+    await databaseProxy.heal();
+    await stored(3);
+    await reading(app);
+    expect(await rowsOf('select count(*)::integer as quarantined from quarantined_events')).toEqual([
+      { quarantined: 0 },
+    ]);
+  });
+
+  it('waits for a broker that is away at the start', async () => {
+    await brokerProxy.cut();
+    const app = await startIngestion({
+      DATABASE_URL: database.url,
+      AMQP_URL: brokerProxy.through(vhost.url),
+    });
+    apps.push(app);
+    expect(await readinessOf(app, 'broker')).toBe('RabbitMQ is away.');
+    await brokerProxy.heal();
+    await reading(app);
+    producer = await Producer.connect(vhost.url);
+    await producer.publish([usageEvent()]);
+    await stored(1);
+  });
+
+  it('reads all of a stream whose messages are larger than the buffer allows', async () => {
+    await start({ INGEST_BUFFER_BYTES: '300kB', MAX_MESSAGE_BYTES: '50kB', INGEST_BATCH_SIZE: '1000' });
+    const large = () => usageEvent({ metadata: { padding: 'x'.repeat(4_000) } });
+    await producer.publish(Array.from({ length: 600 }, large));
+    await stored(600);
+    await producer.publish(Array.from({ length: 600 }, () => usageEvent()));
+    await stored(1_200);
+  });
+
+  it('tells that data is complete once nothing is left to read', async () => {
+    await start();
+    await producer.publish([usageEvent()]);
+    await stored(1);
+    await eventually(async () => {
+      const [cursor] = await rowsOf('select backlog, data_through, now() as now from ingest_cursors');
+      expect(cursor?.['backlog']).toBe('0');
+      expect(Number(cursor?.['now']) - Number(cursor?.['data_through'])).toBeLessThan(3_000);
+    });
+  });
+
+  it('ends its session and gives the partition up when it is stopped', async () => {
+    const app = await start();
+    await producer.publish([usageEvent()]);
+    await stored(1);
+    await app.close();
+    apps.splice(0);
+    expect(await rowsOf('select owner, next_offset from ingest_cursors')).toEqual([
+      { owner: null, next_offset: '1' },
+    ]);
+    expect(await rowsOf(`select name from leases where name like 'ingestion/%'`)).toEqual([]);
+  });
+
+  it('says in one sentence when the broker has the stream with other properties', async () => {
+    const connection = await connect(vhost.url);
+    const channel = await connection.createChannel();
+    await channel.assertQueue('analytics.usage.v1', { durable: true });
+    const app = await startIngestion({ DATABASE_URL: database.url, AMQP_URL: vhost.url });
+    apps.push(app);
+    const sentence =
+      /^RabbitMQ has an exchange or queue of this service with other properties\..*RabbitMQ says: .*inequivalent arg/;
+    await eventually(async () => expect(await readinessOf(app, 'broker')).toMatch(sentence));
+    await channel.deleteQueue('analytics.usage.v1');
+    await connection.close();
+    await eventually(async () => expect(await readinessOf(app, 'broker')).toBe('connected'));
+  });
+
+  describe('that is not the one it was', () => {
+    async function readTo(offset: number): Promise<void> {
+      await start();
+      await producer.publish(Array.from({ length: offset }, () => usageEvent()));
+      await stored(offset);
+      await apps.splice(0)[0]?.close();
+    }
+
+    /** What an operator does who deletes the stream and declares it again, with `messages` published since. */
+    async function recreate(messages: number): Promise<void> {
+      const connection = await connect(vhost.url);
+      const channel = await connection.createChannel();
+      await channel.deleteQueue('analytics.usage.v1');
+      await channel.assertQueue('analytics.usage.v1', {
+        durable: true,
+        arguments: {
+          'x-queue-type': 'stream',
+          'x-max-age': '604800s',
+          'x-max-length-bytes': 50_000_000_000,
+          'x-stream-max-segment-size-bytes': 500_000_000,
+        },
+      });
+      await channel.bindQueue('analytics.usage.v1', 'analytics.usage', 'usage.#');
+      await connection.close();
+      await producer.publish(Array.from({ length: messages }, () => usageEvent()));
+    }
+
+    it.each([
+      ['a longer one, by the message below the cursor', 30],
+      ['a shorter one, because it ends below the cursor', 5],
+      ['an empty one, because nothing comes', 0],
+    ])('knows %s; notes the gap and reads it from its start', async (_, messages) => {
+      await readTo(10);
+      await recreate(messages);
+      await start();
+      await eventually(async () => {
+        expect(await rowsOf('select kind, incarnation, from_offset, to_offset from data_gaps')).toEqual([
+          { kind: 'recreated', incarnation: 1, from_offset: '10', to_offset: null },
+        ]);
+      });
+      await stored(10 + messages);
+      await producer.publish([usageEvent()]);
+      await stored(10 + messages + 1);
+      expect(await rowsOf('select next_offset, incarnation from ingest_cursors')).toEqual([
+        { next_offset: String(messages + 1), incarnation: 2 },
+      ]);
+    });
+
+    it('takes no quiet stream for another one', async () => {
+      await readTo(10);
+      const app = await start();
+      await sleep(6_000);
+      await reading(app);
+      expect(await rowsOf('select kind from data_gaps')).toEqual([]);
+      expect(await rowsOf('select next_offset, incarnation from ingest_cursors')).toEqual([
+        { next_offset: '10', incarnation: 1 },
+      ]);
+    });
+  });
+
+  it('notes which offsets a truncated stream has dropped unread, and goes on behind them', async () => {
+    const limits = { AMQP_STREAM_MAX_BYTES: '2MB', AMQP_STREAM_SEGMENT_BYTES: '500kB' };
+    await start(limits);
+    await producer.publish([usageEvent()]);
+    await stored(1);
+    await apps.splice(0)[0]?.close();
+    const events = Array.from({ length: 2_000 }, () =>
+      usageEvent({ metadata: { padding: 'x'.repeat(3_000) } }),
+    );
+    for (let part = 0; part < 20; part += 1)
+      await producer.publish(events.slice(part * 100, part * 100 + 100));
+    await start(limits);
+    const [gap] = await eventually(async () => {
+      const rows = await rowsOf('select kind, from_offset, to_offset::integer from data_gaps');
+      expect(rows).toEqual([{ kind: 'truncated', from_offset: '1', to_offset: expect.any(Number) }]);
+      return rows;
+    });
+    await eventually(async () => {
+      const [last] = await rowsOf(
+        `select count(*)::integer as stored from usage_events where event_id = '${events.at(-1)?.eventId}'`,
+      );
+      expect(last).toEqual({ stored: 1 });
+    });
+    const rows = await rowsOf('select event_id from usage_events where metadata is not null');
+    expect(rows.length).toBeGreaterThan(0);
+    expect(rows.length).toBeLessThan(2_000 - 100);
+    // All that the broker still had, and nothing twice. (Offsets skip at the start of a segment.)
+    expect(new Set(rows.map((row) => row['event_id']))).toEqual(
+      new Set(events.slice(-rows.length).map(({ eventId }) => eventId)),
+    );
+    expect(gap?.['to_offset']).toBeGreaterThanOrEqual(1 + 2_000 - rows.length);
+    expect(await rowsOf('select incarnation from ingest_cursors')).toEqual([{ incarnation: 1 }]);
   });
 });
