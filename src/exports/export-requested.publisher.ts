@@ -1,41 +1,24 @@
-import { Logger, type OnModuleDestroy } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
 import { EventsHandler, type IEventHandler } from '@nestjs/cqrs';
-import type { ChannelWrapper } from 'amqp-connection-manager';
-import type { ConfirmChannel } from 'amqplib';
 import { Config } from '../platform/config/config';
 import { Broker } from '../platform/messaging/broker';
-import { CONTROL_EXCHANGE, declareTopology, EXPORTS_REQUESTED } from '../platform/messaging/topology';
+import { CONTROL_EXCHANGE, EXPORTS_REQUESTED } from '../platform/messaging/topology';
 import { ExportRequested } from '../shared/messages/export-requested.event';
 
 /** Hands requests to the workers of all processes. Without the broker they find them in the database, a little later. */
 @EventsHandler(ExportRequested)
-export class ExportRequestedPublisher implements IEventHandler<ExportRequested>, OnModuleDestroy {
+export class ExportRequestedPublisher implements IEventHandler<ExportRequested> {
   private readonly logger = new Logger(ExportRequestedPublisher.name);
-  private readonly channel: ChannelWrapper;
 
   constructor(
     private readonly broker: Broker,
     private readonly config: Config,
-  ) {
-    this.channel = broker.publishing.createChannel({
-      setup: (channel: ConfirmChannel) => declareTopology(channel, config),
-    });
-    this.channel.on('error', (error: unknown) => broker.noteDeclarationFailure(error));
-  }
+  ) {}
 
   async handle({ jobId }: ExportRequested): Promise<void> {
     try {
-      if (!this.broker.publishing.isConnected()) return;
-      await this.channel.publish(
-        CONTROL_EXCHANGE,
-        EXPORTS_REQUESTED,
-        Buffer.from(JSON.stringify({ jobId })),
-        {
-          persistent: true,
-          contentType: 'application/json',
-          timeout: this.config.amqpPublishTimeout,
-        },
-      );
+      await Promise.race([this.publish(jobId), this.giveUp()]);
     } catch (err) {
       this.logger.warn(
         { err, jobId },
@@ -44,7 +27,27 @@ export class ExportRequestedPublisher implements IEventHandler<ExportRequested>,
     }
   }
 
-  async onModuleDestroy(): Promise<void> {
-    await this.channel.close().catch(() => undefined);
+  /** On a channel of its own: requests are rare, and nothing has to be known of a channel that broke since the last. */
+  private async publish(jobId: string): Promise<void> {
+    const channel = await this.broker.openPublishingChannel();
+    if (!channel) throw new Error('RabbitMQ is away.');
+    try {
+      await this.broker.declareTopology(channel);
+      const properties = { persistent: true, contentType: 'application/json' };
+      channel.publish(
+        CONTROL_EXCHANGE,
+        EXPORTS_REQUESTED,
+        Buffer.from(JSON.stringify({ jobId })),
+        properties,
+      );
+      await channel.waitForConfirms();
+    } finally {
+      await channel.close().catch(() => undefined);
+    }
+  }
+
+  private async giveUp(): Promise<never> {
+    await sleep(this.config.amqpPublishTimeout, undefined, { ref: false });
+    throw new Error('RabbitMQ did not confirm in time.');
   }
 }

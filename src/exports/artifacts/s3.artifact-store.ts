@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
   DeleteObjectCommand,
@@ -63,9 +63,10 @@ export class S3ArtifactStore extends ArtifactStore {
     content: Readable,
     { contentType, signal }: PutOptions,
   ): Promise<void> {
+    const body = watched(content);
     const upload = new Upload({
       client: this.client,
-      params: { ...this.object(key), Body: content, ContentType: contentType, ...this.encryption() },
+      params: { ...this.object(key), Body: body.stream, ContentType: contentType, ...this.encryption() },
       partSize: PART_BYTES,
       // With more the others would read all of the content to its end after one of them has failed.
       queueSize: 1,
@@ -78,7 +79,7 @@ export class S3ArtifactStore extends ArtifactStore {
     } catch (error) {
       // What cannot be ended now is ended by the sweep.
       await this.abortUploads(key, undefined).catch(() => undefined);
-      throw content.errored ?? (signal.aborted ? error : storeError('did not take the file', error));
+      throw body.failure() ?? (signal.aborted ? error : storeError('did not take the file', error));
     } finally {
       signal.removeEventListener('abort', abort);
     }
@@ -169,6 +170,27 @@ export class S3ArtifactStore extends ArtifactStore {
       BucketKeyEnabled: true,
     };
   }
+}
+
+/** The same content, of which it is known whether it failed by itself: whoever stops reading a stream fails it too. */
+function watched(content: Readable): { stream: Readable; failure: () => unknown } {
+  let failure: unknown;
+  const iterator = content[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  async function* chunks(): AsyncGenerator<Buffer> {
+    try {
+      for (;;) {
+        const { done, value } = await iterator.next().catch((error: unknown) => {
+          failure = error;
+          throw error;
+        });
+        if (done) return;
+        yield value;
+      }
+    } finally {
+      await iterator.return?.();
+    }
+  }
+  return { stream: Readable.from(chunks(), { objectMode: false }), failure: () => failure };
 }
 
 /** Names the failure, but nothing of the store: bucket and endpoint are not the caller's to know. */
