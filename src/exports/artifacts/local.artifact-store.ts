@@ -175,6 +175,6 @@ function ignoreMissing<Instead>(instead: Instead): (error: unknown) => Instead {
 }
 
 function codeOf(error: unknown): string | undefined {
-  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
+  const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
   return typeof code === 'string' ? code : undefined;
 }
