@@ -145,6 +145,12 @@ describeEachEngine('rollups', (kind) => {
       'select min(occurred_at) as oldest from usage_events',
     );
     expect(rows[0]?.oldest.getTime()).toBeGreaterThanOrEqual(rawFrom);
+    if (kind === 'timescale') {
+      const compressed = await pool.query(
+        `select max(range_end) as through from timescaledb_information.chunks where is_compressed`,
+      );
+      expect(compressed.rows[0]).toEqual({ through: at(Math.floor((NOW - 7 * DAY_MS) / DAY_MS) * DAY_MS) });
+    }
     // One late event in a day that is gone, as an operator may try to admit it, and everything possible refreshed.
     await engine.prepare(at(NOW - 10 * DAY_MS));
     await insertEvents(pool, NOW - 35 * DAY_MS, NOW - 35 * DAY_MS + 1, 1);
