@@ -11,6 +11,8 @@ export async function createApplication(config: Config): Promise<NestFastifyAppl
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(config), httpAdapter(config), {
     bufferLogs: true,
     abortOnError: false,
+    // Fastify reads JSON by itself; Nest would add forms.
+    bodyParser: false,
   });
   app.useLogger(app.get(Logger));
   await configureHttp(app);

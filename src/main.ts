@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { Logger } from 'nestjs-pino';
 import { collectDefaultMetrics } from 'prom-client';
 import { createApplication } from './application';
 import { ConfigError, loadConfig } from './platform/config/config';
@@ -14,7 +15,10 @@ async function main(): Promise<void> {
     stopping = true;
     app.get(ReadinessChecks).stop();
     // Whatever hangs must not hold the process beyond its grace; what is committed stays, the rest is read again.
-    setTimeout(() => process.exit(0), config.shutdownGrace).unref();
+    setTimeout(() => {
+      app.get(Logger).warn({}, 'SHUTDOWN_GRACE is over, what still ran is cut off');
+      process.exit(0);
+    }, config.shutdownGrace).unref();
     app.close().then(
       () => process.exit(0),
       (error: unknown) => fail(error),

@@ -2,6 +2,7 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { ANONYMOUS } from '../platform/http/allow-anonymous.decorator';
+import type { LoggedRequest } from '../platform/logging/log-options';
 import { AppError } from '../shared/errors';
 import { ApiKeys } from './api-keys';
 import type { AuthenticatedRequest } from './authenticated-request';
@@ -33,15 +34,17 @@ export class AccessGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
     const principal = await this.authenticate(request);
     request.principal = principal;
+    const logged = request.raw as LoggedRequest;
+    logged.principalId = principal.id;
     const { orgId } = request.params as { orgId?: string };
-    if (orgId !== undefined) request.orgScope = scopeOf(principal, orgId);
-    if (permission === undefined || !hasPermission(principal, permission)) {
-      throw new AppError(
-        'forbidden',
-        `This needs the permission ${permission ?? 'of nobody'}, which your roles do not give.`,
-      );
+    if (orgId !== undefined) {
+      request.orgScope = scopeOf(principal, orgId);
+      logged.orgId = request.orgScope.orgId;
     }
-    return true;
+    if (permission === undefined)
+      throw new AppError('forbidden', 'Nobody may do this: the route grants nothing.');
+    if (hasPermission(principal, permission)) return true;
+    throw new AppError('forbidden', `This needs the permission ${permission}, which your roles do not give.`);
   }
 
   private async authenticate({ headers }: FastifyRequest): Promise<Principal> {

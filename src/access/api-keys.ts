@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Config } from '../platform/config/config';
+import type { SeededApiKey } from '../platform/config/settings';
 import { AppError } from '../shared/errors';
 import type { Principal } from './principal';
 
@@ -11,11 +12,16 @@ const NO_HASH = Buffer.alloc(32);
 /** Verifies API keys. Only hashes of secrets are held, and they are compared in constant time. */
 @Injectable()
 export class ApiKeys {
-  constructor(private readonly config: Config) {}
+  private readonly seeded: ReadonlyMap<string, SeededApiKey>;
 
+  constructor({ apiKeys }: Config) {
+    this.seeded = new Map(apiKeys.map((key) => [key.id, key]));
+  }
+
+  /** Throws `unauthenticated` for every key that does not prove who is calling. */
   verify(presented: string): Principal {
-    const [, id, secret = ''] = KEY.exec(presented) ?? [];
-    const key = this.config.apiKeys.find((seeded) => seeded.id === id);
+    const [, id = '', secret = ''] = KEY.exec(presented) ?? [];
+    const key = this.seeded.get(id);
     // An unknown id costs the same comparison as a known one.
     const expected = key ? Buffer.from(key.sha256, 'hex') : NO_HASH;
     const matches = timingSafeEqual(createHash('sha256').update(secret).digest(), expected);

@@ -19,6 +19,10 @@ import type { Principal } from './principal';
 const CLOCK_TOLERANCE_SECONDS = 30;
 /** A token with an unknown key id asks the key server again, but not more often than this. */
 const COOL_DOWN_MS = 30_000;
+const FETCH_TIMEOUT_MS = 5_000;
+const NO_KEYS: JSONWebKeySet = { keys: [] };
+/** jose: an answer that is not 200 or not JSON (generic), not a key set, or late. */
+const OF_KEY_SERVER = new Set(['ERR_JOSE_GENERIC', errors.JWKSInvalid.code, errors.JWKSTimeout.code]);
 
 /** Verifies JSON Web Tokens (RFC 7519) by a key set; algorithms, issuer, audience and expiry are required. */
 @Injectable()
@@ -26,9 +30,10 @@ export class BearerTokens {
   private readonly keys: JWTVerifyGetKey | undefined;
 
   constructor(private readonly config: Config) {
-    const url =
-      config.authJwksUrl ?? (config.nodeEnv === 'production' ? null : developmentKeySetUrl(config.dataDir));
-    this.keys = url === null ? undefined : keySet(new URL(url), config.authJwksMaxAge);
+    const { authJwksUrl, authJwksMaxAge, nodeEnv, dataDir } = config;
+    if (authJwksUrl !== null) this.keys = keySet(new URL(authJwksUrl), authJwksMaxAge);
+    // No development token has been made while there is no key pair, so none can be valid.
+    else if (nodeEnv !== 'production') this.keys = keySetOfFile(developmentKeySetUrl(dataDir), NO_KEYS);
   }
 
   /** Throws `unauthenticated` for every token that does not prove who is calling. */
@@ -54,31 +59,37 @@ export class BearerTokens {
 }
 
 function keySet(url: URL, maxAge: number): JWTVerifyGetKey {
-  if (url.protocol !== 'file:') {
-    return createRemoteJWKSet(url, {
-      cacheMaxAge: maxAge,
-      cooldownDuration: COOL_DOWN_MS,
-      timeoutDuration: 5_000,
-    });
-  }
-  // Read at each use: it is a development file, and a key made after the start must count.
+  if (url.protocol === 'file:') return keySetOfFile(url);
+  return createRemoteJWKSet(url, {
+    cacheMaxAge: maxAge,
+    cooldownDuration: COOL_DOWN_MS,
+    timeoutDuration: FETCH_TIMEOUT_MS,
+  });
+}
+
+/** Read at each use: it is for development, and a key made after the start must count. */
+function keySetOfFile(url: URL | string, ifAbsent?: JSONWebKeySet): JWTVerifyGetKey {
+  const path = fileURLToPath(url);
   return async (header, token) => {
-    const keys = JSON.parse(await readFile(fileURLToPath(url), 'utf8')) as JSONWebKeySet;
-    return createLocalJWKSet(keys)(header, token);
+    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' && ifAbsent) return JSON.stringify(ifAbsent);
+      throw error;
+    });
+    return createLocalJWKSet(JSON.parse(text) as JSONWebKeySet)(header, token);
   };
 }
 
+/** Flaws of the token are the caller's; anything else, and what `jose` says of a fetched key set, is the key server's. */
 function refuse(error: unknown): never {
-  if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError)) {
-    throw new AppError('unavailable', 'The key server that verifies tokens cannot be reached; try again.', {
-      retryAfterSeconds: 5,
-      cause: error,
-    });
-  }
-  throw invalidToken();
+  const ofToken = error instanceof errors.JOSEError && !OF_KEY_SERVER.has(error.code);
+  if (ofToken) throw invalidToken(error);
+  throw new AppError('unavailable', 'The key set that verifies tokens cannot be had; try again.', {
+    retryAfterSeconds: 5,
+    cause: error,
+  });
 }
 
 /** The same for every flaw: the caller learns nothing about why. */
-function invalidToken(): AppError {
-  return new AppError('unauthenticated', 'The bearer token is not valid here, or it has expired.');
+function invalidToken(cause?: unknown): AppError {
+  return new AppError('unauthenticated', 'The bearer token is not valid here, or it has expired.', { cause });
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
@@ -6,10 +6,11 @@ import type { Role } from './permissions';
 
 const ALGORITHM = 'ES256';
 const KEY_ID = 'development';
+const KEY_SET_FILE = 'development-jwks.json';
 
 /** Where the public half of the development key pair is, whether it has been made yet or not. */
 export function developmentKeySetUrl(dataDir: string): string {
-  return pathToFileURL(resolve(dataDir, 'development-jwks.json')).href;
+  return pathToFileURL(resolve(dataDir, KEY_SET_FILE)).href;
 }
 
 export interface DevelopmentTokenClaims {
@@ -36,14 +37,28 @@ export async function signDevelopmentToken(claims: DevelopmentTokenClaims): Prom
     .sign(key);
 }
 
+/** Whoever creates the file first decides; the public half follows from it, so two processes cannot disagree. */
 async function privateKey(dataDir: string): Promise<JWK> {
   const path = join(dataDir, 'development-key.json');
-  if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as JWK;
-  const pair = await generateKeyPair(ALGORITHM, { extractable: true });
-  const secret = await exportJWK(pair.privateKey);
-  const open = { ...(await exportJWK(pair.publicKey)), kid: KEY_ID, alg: ALGORITHM, use: 'sig' };
-  mkdirSync(dataDir, { recursive: true });
-  writeFileSync(join(dataDir, 'development-jwks.json'), JSON.stringify({ keys: [open] }));
-  writeFileSync(path, JSON.stringify(secret), { mode: 0o600 });
-  return secret;
+  if (!existsSync(path)) {
+    const { privateKey: made } = await generateKeyPair(ALGORITHM, { extractable: true });
+    mkdirSync(dataDir, { recursive: true });
+    const draft = `${path}.${process.pid}`;
+    writeFileSync(draft, JSON.stringify(await exportJWK(made)), { mode: 0o600 });
+    linkUnlessThere(draft, path);
+    unlinkSync(draft);
+  }
+  const key = JSON.parse(readFileSync(path, 'utf8')) as JWK;
+  const { d: _secret, ...open } = key;
+  const keys = [{ ...open, kid: KEY_ID, alg: ALGORITHM, use: 'sig' }];
+  writeFileSync(join(dataDir, KEY_SET_FILE), JSON.stringify({ keys }));
+  return key;
+}
+
+function linkUnlessThere(draft: string, path: string): void {
+  try {
+    linkSync(draft, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }

@@ -14,7 +14,10 @@ export type Permission =
   | 'audit:read'
   | 'keys:admin';
 
-/** The whole of who may do what. Only platform-admin reaches organisations other than its own. */
+/** Roles that reach every organisation; only credentials without an organisation of their own have them. */
+export const PLATFORM_ROLES: readonly Role[] = ['platform-admin'];
+
+/** The whole of who may do what. */
 export const ROLE_PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
   'platform-admin': [
     'events:write',

@@ -1,4 +1,4 @@
-import { type Permission, ROLE_PERMISSIONS, type Role } from './permissions';
+import { type Permission, PLATFORM_ROLES, ROLE_PERMISSIONS, type Role } from './permissions';
 
 /** Who is calling, as the credential proves it. */
 export interface Principal {
@@ -10,8 +10,10 @@ export interface Principal {
   readonly orgId: string | null;
 }
 
-export function hasPermission({ roles }: Principal, permission: Permission): boolean {
-  return roles.some((role) => ROLE_PERMISSIONS[role].includes(permission));
+/** A role of the platform counts only in a credential of the platform: an organisation cannot have it. */
+export function hasPermission({ roles, orgId }: Principal, permission: Permission): boolean {
+  const counted = orgId === null ? roles : roles.filter((role) => !PLATFORM_ROLES.includes(role));
+  return counted.some((role) => ROLE_PERMISSIONS[role].includes(permission));
 }
 
 /**
@@ -28,7 +30,9 @@ export class OrgScope {
   static of(principal: Principal, orgId: string): OrgScope | undefined {
     const wanted = orgId.toLowerCase();
     const allowed =
-      principal.orgId === null ? principal.roles.includes('platform-admin') : principal.orgId === wanted;
+      principal.orgId === null
+        ? principal.roles.some((role) => PLATFORM_ROLES.includes(role))
+        : principal.orgId === wanted;
     return allowed ? new OrgScope(wanted) : undefined;
   }
 

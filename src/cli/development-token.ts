@@ -2,12 +2,14 @@ import { signDevelopmentToken } from '../access/development-keys';
 import type { Role } from '../access/permissions';
 import { SETTINGS } from '../platform/config/settings';
 
-/** A development token for a service of the same `dataDir` with default issuer and audience. */
+/** A development token for a service of the same `dataDir`; issuer and audience are the defaults unless given. */
 export function developmentToken(claims: {
   dataDir: string;
   role: Role;
   orgId: string | null;
   expiresIn?: string;
+  issuer?: string;
+  audience?: string;
 }): Promise<string> {
   return signDevelopmentToken({
     issuer: SETTINGS.authIssuer.default,

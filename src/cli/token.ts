@@ -1,40 +1,64 @@
 // Prints a bearer token for development.
 import { parseArgs } from 'node:util';
-import { ROLE_PERMISSIONS, type Role } from '../access/permissions';
-import { SETTINGS } from '../platform/config/settings';
-import { oneOf, runCommand } from './command-line';
+import { PLATFORM_ROLES, ROLE_PERMISSIONS, type Role } from '../access/permissions';
+import { loadConfig } from '../platform/config/config';
 import { developmentToken } from './development-token';
 
 const ROLES = Object.keys(ROLE_PERMISSIONS) as Role[];
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const USAGE = `Usage: npm run token [-- options]
 
   --role ROLE       ${ROLES.join(', ')} (platform-admin)
-  --org UUID        organisation of the token; none for the platform's own
+  --org UUID        organisation of the token; without it the token is the platform's own
   --expires SPAN    for example 30m, 8h, 7d (8h)
   --help            this text
 
-A service that runs outside production, with the same DATA_DIR and without AUTH_JWKS_URL, accepts it.
+A service that runs outside production, with the same DATA_DIR, AUTH_ISSUER and AUTH_AUDIENCE and without
+AUTH_JWKS_URL, accepts it. Exit code 2: the options are wrong.
 `;
 
+class UsageError extends Error {}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      role: { type: 'string', default: 'platform-admin' },
-      org: { type: 'string' },
-      expires: { type: 'string', default: '8h' },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  if (values.help) return void process.stdout.write(USAGE);
-  const role = oneOf('--role', values.role, ROLES);
-  if (values.org !== undefined && !/^[0-9a-f-]{36}$/i.test(values.org))
-    throw new Error('--org must be a UUID.');
-  if (!/^\d+(m|h|d)$/.test(values.expires))
-    throw new Error('--expires must be a span such as 30m, 8h or 7d.');
-  const dataDir = process.env['DATA_DIR'] ?? SETTINGS.dataDir.default;
-  console.log(
-    await developmentToken({ dataDir, role, orgId: values.org ?? null, expiresIn: values.expires }),
-  );
+  const { help, role, org, expires } = parse();
+  if (help) return void process.stdout.write(USAGE);
+  const { dataDir, authIssuer, authAudience } = loadConfig({ ...process.env, NODE_ENV: 'development' });
+  const claims = { dataDir, role, orgId: org ?? null, expiresIn: expires };
+  console.log(await developmentToken({ ...claims, issuer: authIssuer, audience: authAudience }));
 }
 
-runCommand(main);
+function parse(): { help: boolean; role: Role; org: string | undefined; expires: string } {
+  const { help, role: named, org, expires } = options();
+  const role = ROLES.find((each) => each === named);
+  if (!role) throw new UsageError(`--role must be one of ${ROLES.join(', ')}.`);
+  if (org !== undefined && !UUID.test(org)) throw new UsageError('--org must be a UUID.');
+  if (org === undefined && role !== 'producer' && !PLATFORM_ROLES.includes(role)) {
+    throw new UsageError(`--org must say the organisation of ${role}.`);
+  }
+  if (org !== undefined && PLATFORM_ROLES.includes(role)) {
+    throw new UsageError(`${role} belongs to the platform: leave --org out.`);
+  }
+  if (!/^[1-9]\d{0,5}[mhd]$/.test(expires))
+    throw new UsageError('--expires must be a span such as 30m, 8h or 7d.');
+  return { help, role, org, expires };
+}
+
+function options() {
+  try {
+    return parseArgs({
+      options: {
+        role: { type: 'string', default: 'platform-admin' },
+        org: { type: 'string' },
+        expires: { type: 'string', default: '8h' },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+});

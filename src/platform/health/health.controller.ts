@@ -3,9 +3,7 @@ import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { HealthCheckService, HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
 import type { FastifyReply } from 'fastify';
 import { AllowAnonymous } from '../http/allow-anonymous.decorator';
-import { ReadinessChecks } from './readiness-checks';
-
-const CHECK_TIMEOUT_MS = 3_000;
+import { type ReadinessCheck, ReadinessChecks } from './readiness-checks';
 
 @ApiTags('health')
 @AllowAnonymous()
@@ -47,22 +45,10 @@ export class HealthController {
     }
   }
 
-  private async indicate(
-    name: string,
-    check: () => Promise<string> | string,
-  ): Promise<HealthIndicatorResult> {
+  private async indicate(name: string, check: ReadinessCheck): Promise<HealthIndicatorResult> {
+    const { up, detail, since } = await this.checks.ask(name, check);
     const indicator = this.indicators.check(name);
-    if (this.checks.isStopping) return indicator.down({ detail: 'The process is stopping.' });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('No answer within 3 s.')), CHECK_TIMEOUT_MS);
-    });
-    try {
-      return indicator.up({ detail: await Promise.race([check(), late]) });
-    } catch (error) {
-      return indicator.down({ detail: error instanceof Error ? error.message : String(error) });
-    } finally {
-      clearTimeout(timer);
-    }
+    const facts = { detail, since: since.toISOString() };
+    return up ? indicator.up(facts) : indicator.down(facts);
   }
 }

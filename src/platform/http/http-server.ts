@@ -1,24 +1,29 @@
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import compress from '@fastify/compress';
 import helmet from '@fastify/helmet';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config';
-import { ProblemFilter } from './problem.filter';
-import { requestValidation } from './request-validation';
+import type { LoggedRequest } from '../logging/log-options';
+import { requestDuration } from '../telemetry/http-metrics';
+import { answerProblem, ProblemFilter } from './problem.filter';
+import { requestId } from './request-id';
+import { RequestValidation } from './request-validation';
 
-const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+/** A caller that sends its request in drops must not hold a connection for ever. */
+const REQUEST_TIMEOUT_MS = 60_000;
+const COMPRESS_FROM_BYTES = 1_024;
 
-/** Fastify with our limits. Request ids come from `x-request-id` where it is a plain one, else they are made. */
+/** Fastify with our limits. */
 export function httpAdapter(config: Config): FastifyAdapter {
   return new FastifyAdapter({
     bodyLimit: config.httpBodyLimit,
+    requestTimeout: REQUEST_TIMEOUT_MS,
     // Connections must not outlive a graceful shutdown.
     forceCloseConnections: 'idle',
-    genReqId: ({ headers }: IncomingMessage) => {
-      const given = headers['x-request-id'];
-      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
-    },
+    genReqId: ({ headers }: IncomingMessage) => requestId(headers),
+    // For example a path that cannot be decoded.
+    frameworkErrors: answerProblem,
   });
 }
 
@@ -30,16 +35,27 @@ export async function configureHttp(app: NestFastifyApplication): Promise<void> 
       directives: { 'script-src': ["'self'", "'unsafe-inline'"], 'upgrade-insecure-requests': null },
     },
   });
-  await app.register(compress, { threshold: 1_024 });
+  await app.register(compress, { threshold: COMPRESS_FROM_BYTES });
   const fastify = app.getHttpAdapter().getInstance();
-  fastify.addContentTypeParser(
-    /^application\/cloudevents(-batch)?\+json/,
-    { parseAs: 'string' },
-    fastify.getDefaultJsonParser('error', 'error'),
-  );
+  acceptJsonOnly(fastify);
+  fastify.addHook('onRequest', async (request) => {
+    (request.raw as LoggedRequest).route = request.routeOptions.url;
+  });
   fastify.addHook('onSend', async (request, reply) => {
     void reply.header('x-request-id', request.id);
   });
-  app.useGlobalPipes(requestValidation());
+  fastify.addHook('onResponse', async (request, reply) => measure(request, reply));
+  app.useGlobalPipes(new RequestValidation());
   app.useGlobalFilters(new ProblemFilter());
+}
+
+function acceptJsonOnly(fastify: FastifyInstance): void {
+  const parse = fastify.getDefaultJsonParser('error', 'error');
+  fastify.removeContentTypeParser('text/plain');
+  fastify.addContentTypeParser(/^application\/cloudevents(-batch)?\+json/, { parseAs: 'string' }, parse);
+}
+
+function measure({ method, routeOptions }: FastifyRequest, reply: FastifyReply): void {
+  const labels = { method, route: routeOptions.url ?? 'none', status: reply.statusCode };
+  requestDuration.observe(labels, reply.elapsedTime / 1_000);
 }

@@ -1,4 +1,4 @@
-import { HttpException } from '@nestjs/common';
+import { HttpException, NotFoundException } from '@nestjs/common';
 import { isStatementTimeout, isTransient } from '../database/postgres-errors';
 import { AppError, type ErrorKind, type Violation } from '../../shared/errors';
 
@@ -28,29 +28,34 @@ export interface Problem {
 export interface ProblemAnswer {
   readonly problem: Problem;
   readonly retryAfterSeconds: number | undefined;
-  /** Not foreseen: to be logged as an error, with its stack. */
-  readonly unexpected: boolean;
+  /** What to log and how: an error that nobody foresaw, with its stack, or a warning of something that is away. */
+  readonly log?: 'error' | 'warn';
 }
 
-/** What the caller is told of a failure; nothing of its inside. */
-export function toProblem(error: unknown): ProblemAnswer {
-  if (error instanceof AppError) return ofAppError(error);
+/** What the caller is told of a failure; nothing of its inside. `bodyLimit` is that of the route, in bytes. */
+export function toProblem(error: unknown, bodyLimit?: number): ProblemAnswer {
+  if (error instanceof AppError) {
+    return {
+      ...ofAppError(error),
+      ...(error.cause !== undefined && error.kind === 'unavailable' && { log: 'warn' }),
+    };
+  }
   if (isStatementTimeout(error)) {
     return ofAppError(
       new AppError('unanswerable', 'The answer took longer than DATABASE_STATEMENT_TIMEOUT allows: ask for a shorter window or a coarser granularity.'), // prettier-ignore
     );
   }
   if (isTransient(error)) {
-    return ofAppError(
-      new AppError('unavailable', 'The database cannot be reached; try again.', { retryAfterSeconds: 5 }),
-    );
+    const away = new AppError('unavailable', 'The database cannot be reached; try again.', {
+      retryAfterSeconds: 5,
+    });
+    return { ...ofAppError(away), log: 'warn' };
   }
   const status = statusOf(error);
-  if (status === undefined || status >= 500) return ofUnexpected();
+  if (status === undefined || status >= 500) return UNEXPECTED;
   return {
-    problem: problem(status, titleOf(status), messageOf(error)),
+    problem: problem(status, titleOf(status), detailOf(error, bodyLimit)),
     retryAfterSeconds: undefined,
-    unexpected: false,
   };
 }
 
@@ -60,18 +65,18 @@ function ofAppError(error: AppError): ProblemAnswer {
   return {
     problem: error.violations.length === 0 ? body : { ...body, errors: error.violations },
     retryAfterSeconds: error.retryAfterSeconds,
-    unexpected: false,
   };
 }
 
-function ofUnexpected(): ProblemAnswer {
-  const detail = 'Something unforeseen happened; the log has it under the request id of this answer.';
-  return {
-    problem: problem(500, 'Unexpected error', detail),
-    retryAfterSeconds: undefined,
-    unexpected: true,
-  };
-}
+const UNEXPECTED: ProblemAnswer = {
+  problem: problem(
+    500,
+    'Unexpected error',
+    'Something unforeseen happened; the log has it under the x-request-id of this answer.',
+  ),
+  retryAfterSeconds: undefined,
+  log: 'error',
+};
 
 /** Nest's own exceptions, and Fastify's errors of body parsing, carry a status. */
 function statusOf(error: unknown): number | undefined {
@@ -85,7 +90,16 @@ function titleOf(status: number): string {
   return known?.title ?? (status === 415 ? 'Media type not supported' : 'The request is not valid');
 }
 
-function messageOf(error: unknown): string {
+function detailOf(error: unknown, bodyLimit: number | undefined): string {
+  // A path is whatever the caller made up: it is not repeated.
+  if (error instanceof NotFoundException)
+    return 'There is no such route; /openapi.json lists those that are.';
+  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return `The body must have at most ${bodyLimit} bytes (HTTP_BODY_LIMIT).`;
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+    return 'Send application/json, application/cloudevents+json or application/cloudevents-batch+json.';
+  }
   return error instanceof Error ? error.message : 'The request is not valid.';
 }
 

@@ -1,35 +1,61 @@
-import { ValidationPipe } from '@nestjs/common';
+import {
+  type ArgumentMetadata,
+  Injectable,
+  type PipeTransform,
+  ValidationPipe,
+  type ValidationPipeOptions,
+} from '@nestjs/common';
 import type { ValidationError } from 'class-validator';
 import { AppError, type Violation } from '../../shared/errors';
 
-/** Checks queries and bodies by their DTO classes; what a DTO does not declare is refused by name. */
-export function requestValidation(): ValidationPipe {
-  return new ValidationPipe({
-    transform: true,
-    whitelist: true,
-    forbidNonWhitelisted: true,
-    forbidUnknownValues: true,
-    stopAtFirstError: false,
-    // The refusal of an unknown name says which names are known.
-    validationError: { target: true },
-    exceptionFactory: (errors) => {
-      const violations = errors.flatMap((error) => violationsOf(error));
-      const detail = violations
-        .map(({ parameter, detail: allowed }) => `${parameter}: ${allowed}`)
-        .join('; ');
-      return new AppError('invalid', detail, { violations });
-    },
+const OPTIONS: ValidationPipeOptions = {
+  transform: true,
+  whitelist: true,
+  forbidNonWhitelisted: true,
+  forbidUnknownValues: true,
+  stopAtFirstError: false,
+};
+
+/**
+ * Checks queries and bodies by their DTO classes; what a DTO does not declare is refused by name. A wrong parameter is
+ * named, a wrong part of the body is pointed to (RFC 6901).
+ */
+@Injectable()
+export class RequestValidation implements PipeTransform {
+  private readonly ofParameters = new ValidationPipe({
+    ...OPTIONS,
+    exceptionFactory: (errors) => refusal(errors.flatMap((error) => violationsOf(error, asParameter))),
   });
+  private readonly ofBodies = new ValidationPipe({
+    ...OPTIONS,
+    exceptionFactory: (errors) => refusal(errors.flatMap((error) => violationsOf(error, asPointer))),
+  });
+
+  transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    return (metadata.type === 'body' ? this.ofBodies : this.ofParameters).transform(value, metadata);
+  }
 }
 
-function violationsOf(error: ValidationError, path = ''): Violation[] {
-  const name = path === '' ? error.property : `${path}.${error.property}`;
+type Place = (path: readonly string[]) => Pick<Violation, 'parameter' | 'pointer'>;
+
+const asParameter: Place = (path) => ({ parameter: path.join('.') });
+const asPointer: Place = (path) => ({
+  pointer: path.map((step) => `/${step.replaceAll('~', '~0').replaceAll('/', '~1')}`).join(''),
+});
+
+function violationsOf(error: ValidationError, place: Place, above: readonly string[] = []): Violation[] {
+  const path = [...above, error.property];
   const own = Object.entries(error.constraints ?? {}).map(([constraint, message]) => ({
-    parameter: name,
+    ...place(path),
     detail:
       constraint === 'whitelistValidation' ? `is not known here; known are ${knownOf(error)}.` : message,
   }));
-  return [...own, ...(error.children ?? []).flatMap((child) => violationsOf(child, name))];
+  return [...own, ...(error.children ?? []).flatMap((child) => violationsOf(child, place, path))];
+}
+
+function refusal(violations: readonly Violation[]): AppError {
+  const sentences = violations.map(({ parameter, pointer, detail }) => `${parameter ?? pointer}: ${detail}`);
+  return new AppError('invalid', sentences.join('; ') || 'The body must be a JSON object.', { violations });
 }
 
 function knownOf({ target }: ValidationError): string {

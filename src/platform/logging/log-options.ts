@@ -8,6 +8,8 @@ export interface LoggedRequest extends IncomingMessage {
   route?: string;
   principalId?: string;
   orgId?: string;
+  /** Code of why the request was refused, where the caller is not told. */
+  reason?: string;
 }
 
 const PROBES = /^\/(healthz|metrics)\b/;
@@ -38,7 +40,7 @@ export function logOptions(level: string): Options<LoggedRequest, ServerResponse
 }
 
 function answered(request: LoggedRequest, response: ServerResponse, value: { responseTime: number }): object {
-  const { method, route, principalId, orgId } = request;
+  const { method, route, principalId, orgId, reason } = request;
   return {
     method,
     route,
@@ -46,6 +48,7 @@ function answered(request: LoggedRequest, response: ServerResponse, value: { res
     durationMs: value.responseTime,
     principalId,
     orgId,
+    reason,
     ...(!response.writableFinished && { aborted: true }),
   };
 }
@@ -78,7 +81,9 @@ export function loggedError(error: unknown, depth = 0): LoggedError | string {
     ...(depth < MOST_CAUSES && {
       cause: cause === undefined ? undefined : loggedError(cause, depth + 1),
       errors:
-        error instanceof AggregateError ? error.errors.map((each) => loggedError(each, depth + 1)) : undefined,
+        error instanceof AggregateError
+          ? error.errors.map((each) => loggedError(each, depth + 1))
+          : undefined,
     }),
   };
 }

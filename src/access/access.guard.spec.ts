@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto';
+import { Controller, Get, Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
+import { Config, loadConfig } from '../platform/config/config';
+import { AllowAnonymous } from '../platform/http/allow-anonymous.decorator';
+import { configureHttp, httpAdapter } from '../platform/http/http-server';
+import { AccessGuard } from './access.guard';
+import { ApiKeys } from './api-keys';
+import { BearerTokens } from './bearer-tokens';
+import type { OrgScope, Principal } from './principal';
+import { CurrentPrincipal, Requires, Scope } from './requires.decorator';
+
+const OWN = '11111111-1111-4111-8111-111111111111';
+const FOREIGN = '22222222-2222-4222-8222-222222222222';
+const SECRET = 'S'.repeat(43);
+const sha256 = createHash('sha256').update(SECRET).digest('hex');
+
+@Controller()
+class TrialController {
+  @Get('orgs/:orgId/usage')
+  @Requires('usage:read')
+  usage(@Scope() scope: OrgScope, @CurrentPrincipal() principal: Principal): object {
+    return { orgId: scope.orgId, principal: principal.id };
+  }
+
+  @Get('usage')
+  @Requires('platform:read')
+  platform(): string {
+    return 'platform';
+  }
+
+  @Get('scopeless')
+  @Requires('usage:read')
+  scopeless(@Scope() scope: OrgScope): string {
+    return scope.orgId;
+  }
+
+  @Get('open')
+  @AllowAnonymous()
+  open(): string {
+    return 'open';
+  }
+
+  @Get('silent')
+  silent(): string {
+    return 'silent';
+  }
+}
+
+describe('access', () => {
+  let app: NestFastifyApplication;
+
+  beforeAll(async () => {
+    const apiKeys = [
+      { id: 'viewer', sha256, orgId: OWN.toUpperCase(), roles: ['org-viewer'] },
+      { id: 'admin', sha256, orgId: null, roles: ['platform-admin'] },
+      { id: 'router', sha256, orgId: null, roles: ['producer'] },
+      { id: 'orphan', sha256, orgId: null, roles: ['org-admin'] },
+    ];
+    const config = loadConfig({ NODE_ENV: 'production', API_KEYS: JSON.stringify(apiKeys) });
+    @Module({
+      controllers: [TrialController],
+      providers: [
+        { provide: Config, useValue: config },
+        ApiKeys,
+        BearerTokens,
+        { provide: APP_GUARD, useClass: AccessGuard },
+      ],
+    })
+    class TrialModule {}
+    const testing = await Test.createTestingModule({ imports: [TrialModule] }).compile();
+    app = testing.createNestApplication<NestFastifyApplication>(httpAdapter(config), { logger: false });
+    await configureHttp(app);
+    await app.init();
+  });
+  afterAll(() => app.close());
+
+  async function get(path: string, headers: Record<string, string>) {
+    const answer = await app.inject({ method: 'GET', url: path, headers });
+    const { title, ...rest } = answer.headers['content-type']?.toString().includes('json')
+      ? answer.json()
+      : {};
+    return { status: answer.statusCode, ...rest, headers: answer.headers };
+  }
+  const as = (id: string) => ({ 'x-api-key': `ak_${id}_${SECRET}` });
+
+  it('lets a principal read its own organisation, however the id is written', async () => {
+    for (const orgId of [OWN, OWN.toUpperCase()]) {
+      const answer = await get(`/orgs/${orgId}/usage`, as('viewer'));
+      expect(answer).toMatchObject({ status: 200, orgId: OWN, principal: 'viewer' });
+    }
+  });
+
+  it('lets the platform read every organisation', async () => {
+    expect(await get(`/orgs/${FOREIGN}/usage`, as('admin'))).toMatchObject({ status: 200, orgId: FOREIGN });
+  });
+
+  it.each(['viewer', 'router', 'orphan'])('answers %s of a foreign organisation as of one that does not exist', async (id) => {
+    expect(await get(`/orgs/${FOREIGN}/usage`, as(id))).toMatchObject({
+      status: 404,
+      detail: 'There is no such organisation.',
+    });
+  }); // prettier-ignore
+
+  it('refuses what the roles do not give, and names it', async () => {
+    expect(await get('/usage', as('viewer'))).toMatchObject({
+      status: 403,
+      detail: expect.stringContaining('platform:read'),
+    });
+  });
+
+  it('refuses everyone on a route that says nothing', async () => {
+    expect(await get('/silent', {})).toMatchObject({ status: 401 });
+    expect(await get('/silent', as('admin'))).toMatchObject({ status: 403 });
+  });
+
+  it('lets anyone in where that is said', async () => {
+    expect(await get('/open', {})).toMatchObject({ status: 200 });
+  });
+
+  it('refuses an organisation that is no UUID by its parameter', async () => {
+    expect(await get('/orgs/acme/usage', as('admin'))).toMatchObject({
+      status: 400,
+      errors: [{ parameter: 'orgId', detail: 'must be a UUID.' }],
+    });
+  });
+
+  it('has no scope to give where the path names no organisation', async () => {
+    expect(await get('/scopeless', as('admin'))).toMatchObject({ status: 500 });
+  });
+
+  it.each([
+    ['no credential', {}],
+    ['an unknown key', as('nobody')],
+    ['a wrong secret', { 'x-api-key': `ak_viewer_${'T'.repeat(43)}` }],
+    ['half a key', { 'x-api-key': 'ak_viewer' }],
+    ['a key with more behind it', { 'x-api-key': `ak_viewer_${SECRET}x` }],
+    ['basic authentication', { authorization: 'Basic dXNlcjpwYXNz' }],
+    ['a token where there is no key set', { authorization: 'Bearer a.b.c' }],
+    ['two credentials', { ...as('viewer'), authorization: 'Bearer a.b.c' }],
+  ])('does not know who is calling by %s', async (_, headers) => {
+    const answer = await get(`/orgs/${OWN}/usage`, headers as Record<string, string>);
+    expect(answer).toMatchObject({ status: 401 });
+    expect(answer.headers).toMatchObject({
+      'www-authenticate': 'Bearer',
+      'content-type': 'application/problem+json',
+    });
+  });
+});
