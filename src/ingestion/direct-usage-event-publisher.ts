@@ -27,8 +27,6 @@ export class DirectUsageEventPublisher extends UsageEventPublisher {
         unknownFields: events.reduce((sum, { payload }) => sum + countUnknownFields(payload as object), 0),
       }),
     );
-    return outcomes.map((outcome) =>
-      outcome === 'duplicate' || outcome === 'conflict' ? outcome : 'accepted',
-    );
+    return outcomes.map((outcome) => (outcome === 'stored' ? 'accepted' : outcome));
   }
 }

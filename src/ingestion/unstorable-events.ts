@@ -1,6 +1,6 @@
 import type { PoolClient } from 'pg';
 import { isDataError } from '../platform/database/postgres-errors';
-import type { PositionedEvent, PositionedReject } from '../shared/usage-event/usage-event';
+import type { PositionedEvent, PositionedReject, QuarantineReason } from '../shared/usage-event/usage-event';
 import { MAX_QUARANTINED_BYTES } from '../shared/usage-event/decode-usage-message';
 
 /**
@@ -15,7 +15,8 @@ export async function findUnstorable(
   const refusal = await refusalOf(client, () => copy(events));
   const [first] = events;
   if (refusal === null || !first) return [];
-  if (events.length === 1) return [toReject(first, refusal)];
+  if (events.length === 1)
+    return [toReject(first, 'unstorable', `The database refused the event: ${refusal}`)];
   const middle = events.length >> 1;
   return [
     ...(await findUnstorable(client, events.slice(0, middle), copy)),
@@ -36,14 +37,19 @@ async function refusalOf(client: PoolClient, attempt: () => Promise<void>): Prom
   }
 }
 
-function toReject({ offset, index, event }: PositionedEvent, refusal: string): PositionedReject {
+/** An admitted event as the reject it has turned out to be. */
+export function toReject(
+  { offset, index, event }: PositionedEvent,
+  reason: QuarantineReason,
+  detail: string,
+): PositionedReject {
   const payload = Buffer.from(JSON.stringify(event.payload));
   return {
     offset,
     index,
     reject: {
-      reason: 'unstorable',
-      detail: `The database refused the event: ${refusal}`,
+      reason,
+      detail,
       orgId: event.orgId,
       eventId: event.eventId,
       occurredAt: event.occurredAt,

@@ -56,10 +56,10 @@ export class UsageBatchStore {
     if (rowCount !== 1) throw new PartitionLostError(source.partition);
   }
 
-  /** The watermark in milliseconds since the epoch, unchanged until the transaction ends. */
-  async holdWatermark(client: PoolClient): Promise<number> {
-    const { rows } = await client.query<{ watermark_ms: number }>(holdWatermark);
-    return rows[0]?.watermark_ms ?? -Infinity;
+  /** The rollups' watermark and the beginning of raw data, unchanged until the transaction ends. */
+  async holdWatermark(client: PoolClient): Promise<{ watermark: number; rawFrom: number }> {
+    const { rows } = await client.query<{ watermark_ms: number; raw_from_ms: number }>(holdWatermark);
+    return { watermark: rows[0]?.watermark_ms ?? -Infinity, rawFrom: rows[0]?.raw_from_ms ?? -Infinity };
   }
 
   /** Claims the identities that are new; answers the payload hash of each that is known, by place. */

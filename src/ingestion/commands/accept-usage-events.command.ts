@@ -1,7 +1,7 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../access/principal';
 import { Config } from '../../platform/config/config';
-import { UsageEventPublisher } from '../../platform/messaging/usage-event-publisher';
+import { type PublishOutcome, UsageEventPublisher } from '../../platform/messaging/usage-event-publisher';
 import { Clock } from '../../shared/clock';
 import { AppError } from '../../shared/errors';
 import { decodeUsageEnvelope, MAX_EVENTS_PER_MESSAGE } from '../../shared/usage-event/decode-usage-message';
@@ -46,7 +46,7 @@ export class AcceptUsageEventsHandler implements ICommandHandler<AcceptUsageEven
       ...own.map(({ index, event }, place) => ({
         index,
         eventId: event.eventId,
-        status: outcomes[place] ?? 'accepted',
+        ...resultOf(outcomes[place] ?? 'accepted'),
       })),
       // Exactly what an organisation answers that is not on the list of known ones.
       ...foreign.map(({ index, event }) => ({
@@ -66,4 +66,13 @@ export class AcceptUsageEventsHandler implements ICommandHandler<AcceptUsageEven
     ];
     return { results: results.sort((a, b) => a.index - b.index) };
   }
+}
+
+function resultOf(outcome: PublishOutcome): Omit<UsageEventResult, 'index' | 'eventId'> {
+  if (outcome !== 'quarantined') return { status: outcome };
+  return {
+    status: 'rejected',
+    reason: 'unstorable',
+    detail: 'It could not be stored; the quarantine has it with the reason.',
+  };
 }

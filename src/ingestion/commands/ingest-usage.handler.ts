@@ -19,6 +19,7 @@ import {
 import { UsageBatchStored } from '../../shared/messages/usage-batch-stored.event';
 import { BatchLedger } from '../batch-ledger';
 import { decideOutcomes, identitiesOf } from '../batch-outcomes';
+import { toReject } from '../unstorable-events';
 import { positionKey, UsageBatchStore } from '../usage-batch.store';
 
 /** More repairs than these cannot be needed for one batch: partitions, expired keys, unstorable events. */
@@ -44,7 +45,13 @@ export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
   async execute({ batch }: IngestUsageCommand): Promise<IngestResult> {
     const startedAt = performance.now();
     try {
-      const { result, orgIds } = await this.storeRepairing(batch);
+      const { outcomes, orgIds, ...counts } = await this.storeRepairing(batch);
+      const result: IngestResult = {
+        ...counts,
+        outcomes: batch.events.map(
+          ({ offset, index }) => outcomes.get(positionKey(offset, index)) ?? 'quarantined',
+        ),
+      };
       const partition = batch.source.kind === 'stream' ? batch.source.partition : 0;
       const seconds = (performance.now() - startedAt) / 1_000;
       this.eventBus.publish(new UsageBatchStored(partition, result, seconds, orgIds));
@@ -86,14 +93,18 @@ export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
   }
 
   /** One transaction: cursor, keys, events, quarantine, ledger. The cursor's row is locked first. */
-  private async storeOnce(client: PoolClient, { batch, searchStored }: Attempt) {
+  private async storeOnce(client: PoolClient, attempt: Attempt) {
+    await this.store.takeCursor(client, attempt.batch);
+    const { watermark, rawFrom } = await this.store.holdWatermark(client);
+    const batch = withoutExpired(attempt.batch, rawFrom);
     const { events, rejects, receivedAt } = batch;
     const replay = batch.source.kind === 'stream' && batch.source.replay;
-    await this.store.takeCursor(client, batch);
-    const ledger = new BatchLedger(await this.store.holdWatermark(client));
+    const ledger = new BatchLedger(watermark);
     const identities = identitiesOf(events);
     const known = await this.store.claimKeys(client, events, identities, receivedAt);
-    const stored = searchStored ? await this.store.findStored(client, events, identities) : new Set<number>();
+    const stored = attempt.searchStored
+      ? await this.store.findStored(client, events, identities)
+      : new Set<number>();
     const { outcomes, toStore, conflicts } = decideOutcomes(events, identities, known, stored);
     await this.store.copyEvents(client, toStore);
     const kept = await this.store.quarantine(client, batch, conflicts);
@@ -111,16 +122,18 @@ export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
     }
     await this.store.writeLedger(client, batch, ledger);
 
-    const result: IngestResult = {
+    return {
       received: events.length + rejects.length,
       stored: toStore.length,
       duplicates: events.length - toStore.length - conflicts.length,
       conflicts: conflicts.length,
       quarantined: rejects.length,
       late: ledger.late,
-      outcomes,
+      outcomes: new Map(
+        events.map(({ offset, index }, place) => [positionKey(offset, index), outcomes[place]]),
+      ),
+      orgIds: ledger.orgIds(),
     };
-    return { result, orgIds: ledger.orgIds() };
   }
 
   /** The same batch with every event that the database cannot store moved to its rejects. */
@@ -137,4 +150,16 @@ export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
       rejects: [...batch.rejects, ...unstorable],
     };
   }
+}
+
+/** The same batch with every event of a day whose raw data is gone, or about to go, moved to its rejects. */
+function withoutExpired(batch: UsageBatch, rawFrom: number): UsageBatch {
+  const expired = batch.events.filter(({ event }) => event.occurredAt < rawFrom);
+  if (expired.length === 0) return batch;
+  const detail = '/occurredAt is before the retention of single events.';
+  return {
+    ...batch,
+    events: batch.events.filter(({ event }) => event.occurredAt >= rawFrom),
+    rejects: [...batch.rejects, ...expired.map((event) => toReject(event, 'too_late', detail))],
+  };
 }

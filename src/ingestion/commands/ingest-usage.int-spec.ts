@@ -229,9 +229,23 @@ describeEachEngine('ingesting a batch', (engine) => {
         ? { ...positioned, event: { ...positioned.event, copyLine: positioned.event.copyLine.replace('success', 'lost') } }
         : positioned,
     ); // prettier-ignore
-    expect(await ingest({ ...batch, events })).toMatchObject({ stored: 2, quarantined: 1 });
+    expect(await ingest({ ...batch, events })).toMatchObject({
+      stored: 2,
+      quarantined: 1,
+      outcomes: ['stored', 'quarantined', 'stored'],
+    });
     expect(await rowsOf('select reason, stream_offset from quarantined_events')).toEqual([
       { reason: 'unstorable', stream_offset: '1' },
+    ]);
+  });
+
+  it('quarantines an event whose day of raw data is about to be dropped, and says so of that event', async () => {
+    await database.pool.query("update rollup_state set raw_from = now() - interval '1 day'");
+    const old = usageEvent({ occurredAt: new Date(Date.now() - 2 * DAY_MS).toISOString() });
+    const result = await ingest(streamBatch([old, usageEvent()]));
+    expect(result).toMatchObject({ stored: 1, quarantined: 1, outcomes: ['quarantined', 'stored'] });
+    expect(await rowsOf('select reason, event_id from quarantined_events')).toEqual([
+      { reason: 'too_late', event_id: old.eventId },
     ]);
   });
 

@@ -1,7 +1,7 @@
 import type { UsageEvent } from '../../shared/usage-event/usage-event';
 
 /** `accepted`: safe with the broker, or committed. The others are known only where the commit is waited for. */
-export type PublishOutcome = 'accepted' | 'duplicate' | 'conflict';
+export type PublishOutcome = 'accepted' | 'duplicate' | 'conflict' | 'quarantined';
 
 /** Hands events that came over HTTP on to ingestion. */
 export abstract class UsageEventPublisher {
