@@ -55,6 +55,8 @@ const CANDIDATES: readonly Candidate[] = [
 interface Remedy {
   readonly parameter: string;
   readonly detail: string;
+  /** Of two remedies of the same parameter the one with the lower number asks for less. */
+  readonly hardness: number;
 }
 
 /**
@@ -84,20 +86,24 @@ function remediesFor(candidate: Candidate, demand: Demand, limits: AnswerLimits,
   const { buckets, dimensions } = demand;
   const remedies: Remedy[] = [];
   if (!isAligned(buckets, candidate.grain)) {
-    remedies.push({ parameter: 'granularity', detail: candidate.asGranularity });
+    remedies.push({
+      parameter: 'granularity',
+      detail: candidate.asGranularity,
+      hardness: candidate.grain,
+    });
   }
   for (const dimension of candidate.lacks.filter((lacked) => dimensions.has(lacked))) {
     const detail = dimension === 'client' ? 'without client, and no clientId' : `without ${dimension}`;
-    remedies.push({ parameter: 'groupBy', detail });
+    remedies.push({ parameter: 'groupBy', detail, hardness: 0 });
   }
   const since = wholeSince(limits[candidate.retention], now);
   if (buckets.start < since) {
     const first = new Date(buckets.zone.ceil(since, buckets.granularity)).toISOString();
-    remedies.push({ parameter: 'start', detail: `${first} or later` });
+    remedies.push({ parameter: 'start', detail: `${first} or later`, hardness: since });
   }
   if (candidate.relation === 'usage_events' && buckets.end - buckets.start > limits.rawWindowLimit) {
     const detail = `at most ${duration(limits.rawWindowLimit)} after start (RAW_WINDOW_LIMIT)`;
-    remedies.push({ parameter: 'end', detail });
+    remedies.push({ parameter: 'end', detail, hardness: 0 });
   }
   return remedies;
 }
@@ -109,19 +115,26 @@ function refusal({ of }: Demand, remedies: readonly Remedy[][]): AppError {
   return new AppError(
     'unanswerable',
     `Nothing that is kept answers ${of === 'latencies' ? 'these percentiles' : 'this'} exactly. Ask for ${ways.join('; or for ')}.`,
-    { violations: easiest[0] ?? [] },
+    { violations: easiest.flat().map(({ parameter, detail }) => ({ parameter, detail })) },
   );
 }
 
-/** Leaves out a way that asks to change what another one asks to change, and more. */
-function withoutHarderWays(remedies: readonly Remedy[][]): Remedy[][] {
-  // Of two ways that ask for the same changes, the finer relation's asks for less.
-  const ways = remedies.toReversed().sort((a, b) => a.length - b.length);
-  return ways.filter((way, index) => !ways.slice(0, index).some((easier) => isPartOf(easier, way)));
+/** Fewest changes first, without a way whose changes another one asks for too, or for less of them. */
+function withoutHarderWays(ways: readonly Remedy[][]): Remedy[][] {
+  return ways
+    .filter((way, index) =>
+      ways.every(
+        (other, place) => place === index || !asksLess(other, way) || (asksLess(way, other) && place > index),
+      ),
+    )
+    .sort((a, b) => a.length - b.length);
 }
 
-function isPartOf(easier: readonly Remedy[], harder: readonly Remedy[]): boolean {
-  return easier.every(({ parameter }) => harder.some((other) => other.parameter === parameter));
+/** Not more than `harder`, to be exact. */
+function asksLess(easier: readonly Remedy[], harder: readonly Remedy[]): boolean {
+  return easier.every(({ parameter, hardness }) =>
+    harder.some((other) => other.parameter === parameter && other.hardness >= hardness),
+  );
 }
 
 function isAligned({ starts, end }: Buckets, grain: number): boolean {

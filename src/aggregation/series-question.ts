@@ -148,7 +148,8 @@ function chooseAutomatically(
     if (!isLast && (approximateCount(window, granularity) > most || isTooLong(window, granularity))) continue;
     try {
       const period = choose(bucketsCovering(window, granularity, zone));
-      if (!readsManyEvents(period)) return period;
+      const readsEvents = period.counts === 'usage_events' || period.latencies === 'usage_events';
+      if (!readsEvents || window.end - window.start <= EVENTS_UNASKED_MS) return period;
       // A coarser one may be cheaper, but a finer one answers more precisely when it is not.
       costly ??= period;
     } catch (error) {
@@ -157,11 +158,6 @@ function chooseAutomatically(
   }
   if (costly) return costly;
   throw refusal;
-}
-
-function readsManyEvents({ buckets, counts, latencies }: Period): boolean {
-  const readsEvents = counts === 'usage_events' || latencies === 'usage_events';
-  return readsEvents && buckets.end - buckets.start > EVENTS_UNASKED_MS;
 }
 
 function periodOf(buckets: Buckets, dimensions: ReadonlySet<Dimension>, context: QuestionContext): Period {

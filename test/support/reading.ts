@@ -6,7 +6,7 @@ import { AccessModule } from '../../src/access/access.module';
 import { OrgScope } from '../../src/access/principal';
 import { AggregationModule } from '../../src/aggregation/aggregation.module';
 import { FreshnessModule } from '../../src/freshness/freshness.module';
-import { loadConfig } from '../../src/platform/config/config';
+import { Config, loadConfig } from '../../src/platform/config/config';
 import { configureHttp, httpAdapter } from '../../src/platform/http/http-server';
 import { PlatformModule } from '../../src/platform/platform.module';
 import { Clock } from '../../src/shared/clock';
@@ -42,7 +42,7 @@ export async function startReading(
   settings: NodeJS.ProcessEnv = {},
 ): Promise<Reading> {
   const sha256 = createHash('sha256').update(SECRET).digest('hex');
-  const config = loadConfig({
+  const environment = {
     NODE_ENV: 'test',
     DATABASE_URL: database.url,
     SERVICE_ROLES: 'api',
@@ -50,17 +50,16 @@ export async function startReading(
     FRESHNESS_CACHE_TTL: '1ms',
     API_KEYS: JSON.stringify([{ id: 'reader', sha256, orgId: null, roles: ['platform-admin'] }]),
     ...settings,
-  });
+  };
+  const config = loadConfig(environment);
+  // Reading needs no broker, only to know whether there is one.
+  const plumbing = PlatformModule.of(loadConfig({ ...environment, AMQP_URL: '' }));
   const clock = { now };
   const testing = await Test.createTestingModule({
-    imports: [
-      PlatformModule.of(config),
-      CqrsModule.forRoot(),
-      AccessModule,
-      AggregationModule,
-      FreshnessModule,
-    ],
+    imports: [plumbing, CqrsModule.forRoot(), AccessModule, AggregationModule, FreshnessModule],
   })
+    .overrideProvider(Config)
+    .useValue(config)
     .overrideProvider(Clock)
     .useValue({ now: () => clock.now })
     .compile();
