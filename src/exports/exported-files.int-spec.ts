@@ -1,0 +1,386 @@
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { costText, type CountedEvent, randomEvents, storeEvents } from '../../test/support/counted-events';
+import { csvRows, parseCsv } from '../../test/support/csv';
+import { describeEachEngine } from '../../test/support/engines';
+import { type Exporting, startExporting } from '../../test/support/exporting';
+import { BIG_ORG, EVENTS, eventsWithin, NOW, SMALL_ORG, usageOf } from '../../test/support/recount';
+import { rolledUpDatabase } from '../../test/support/rolled-up-database';
+import type { TestDatabase } from '../../test/support/test-database';
+import { DAY_MS, HOUR_MS, TimeZone } from '../shared/time-zone';
+import { defuseFormula } from './writing/defuse-formula';
+import { localTime } from './writing/instants';
+import { EVENT_COLUMNS } from './writing/event-file';
+import { USAGE_COLUMNS } from './writing/usage-file';
+
+type Cells = Record<string, string | null>;
+
+const UNIT_OF = { hourly: 'hour', daily: 'day', monthly: 'month' } as const;
+const ZONES = [
+  'UTC',
+  'Europe/Berlin',
+  'America/New_York',
+  'Asia/Kolkata',
+  'Asia/Kathmandu',
+  'Australia/Lord_Howe',
+];
+const FILES = fc.record({
+  orgId: fc.constantFrom(BIG_ORG, SMALL_ORG),
+  granularity: fc.constantFrom('hourly', 'daily', 'monthly', 'events'),
+  timezone: fc.constantFrom(...ZONES),
+  hours: fc.double({ min: 0.001, max: 29 * 24, noNaN: true }),
+  endedHoursAgo: fc.double({ min: -1, max: 80 * 24, noNaN: true }),
+  format: fc.constantFrom('csv', 'csv.gz', 'focus'),
+  focusVersion: fc.constantFrom('1.2', '1.4'),
+  modelIds: fc.option(fc.subarray(['meta/llama-3-70b', '=cmd|calc', 'Zebra'], { minLength: 1 }), {
+    freq: 3,
+  }),
+  clientIds: fc.option(fc.subarray(['checkout', 'search'], { minLength: 1 }), { freq: 4 }),
+});
+
+describeEachEngine('exported files', (engine) => {
+  let database: TestDatabase;
+  let exporting: Exporting;
+
+  beforeAll(async () => {
+    database = await rolledUpDatabase(engine, EVENTS, new Date(NOW.getTime() - 2 * HOUR_MS));
+    exporting = await startExporting(database, { now: NOW });
+  });
+  afterAll(async () => {
+    await exporting?.close();
+    await database?.drop();
+  });
+
+  it('add up to their manifest, to the API and to the events, to the last digit, whatever was asked', async () => {
+    let written = 0;
+    const property = fc.asyncProperty(
+      FILES,
+      async ({ hours, endedHoursAgo, orgId, modelIds, clientIds, ...asked }) => {
+        const end = NOW.getTime() - endedHoursAgo * HOUR_MS;
+        const filters = { ...(modelIds && { modelIds }), ...(clientIds && { clientIds }) };
+        const window = { start: String(Math.round(end - hours * HOUR_MS)), end: String(Math.round(end)) };
+        const { status, body: job } = await exporting.send('POST', `/orgs/${orgId}/exports`, {
+          body: {
+            window,
+            granularity: asked.granularity,
+            timezone: asked.timezone,
+            format: asked.format,
+            filters,
+            ...(asked.format === 'focus' && { focusVersion: asked.focusVersion }),
+          },
+        });
+        // Longer than 31 days in whole buckets, FOCUS of events, or no longer kept.
+        if (status === 400 || status === 422) return;
+        expect(status).toBe(202);
+        await exporting.write(orgId, job.jobId);
+        const { manifest, bytes, text } = await exporting.readFile(orgId, job.jobId);
+        written += 1;
+
+        expect(manifest.file.bytes).toBe(bytes.length);
+        expect(manifest.file.sha256).toBe(createHash('sha256').update(bytes).digest('hex'));
+        const rows = csvRows(text);
+        expect(manifest.file.rows).toBe(rows.length);
+        expect(parseCsv(text)[0]).toEqual(manifest.file.columns);
+        expect(sumsOf(rows, asked.granularity, asked.format)).toEqual(manifest.controlTotals);
+
+        const events = eventsWithin(orgId, manifest.window)
+          .filter(({ modelId }) => modelIds?.includes(modelId) ?? true)
+          .filter(({ clientId }) => clientIds?.includes(clientId) ?? true);
+        const { requests, inputTokens, cachedInputTokens, outputTokens, costExact: cost } = usageOf(events);
+        const counts = Object.entries({ requests, inputTokens, cachedInputTokens, outputTokens });
+        const expected = {
+          ...Object.fromEntries(counts.map(([name, count]) => [name, String(count)])),
+          cost,
+        };
+        expect(manifest.controlTotals).toEqual(expected);
+        if (asked.granularity === 'events') {
+          expect(rows.map(({ eventId }) => eventId)).toEqual(
+            [...events]
+              .sort((a, b) => a.occurredAt - b.occurredAt || (a.eventId < b.eventId ? -1 : 1))
+              .map(({ eventId }) => eventId),
+          );
+        } else if (asked.format !== 'focus') {
+          const zone = TimeZone.named(asked.timezone) as TimeZone;
+          expect(rows).toEqual(usageRowsOf(orgId, events, asked.granularity as keyof typeof UNIT_OF, zone));
+        }
+        await compareWithApi(orgId, manifest, { modelIds, clientIds });
+      },
+    );
+    await fc.assert(property, { numRuns: 120 });
+    expect(written).toBeGreaterThan(60);
+  }, 240_000);
+
+  /** The same window, which is whole buckets of the file's time zone, asked of the API. */
+  async function compareWithApi(
+    orgId: string,
+    {
+      window,
+      controlTotals,
+      timezone,
+      granularity,
+    }: {
+      window: { start: string; end: string };
+      controlTotals: object;
+      timezone: string;
+      granularity: string;
+    },
+    filters: { modelIds: string[] | null; clientIds: string[] | null },
+  ): Promise<void> {
+    const search = new URLSearchParams({
+      ...window,
+      timezone,
+      granularity: granularity === 'events' ? 'minute' : UNIT_OF[granularity as keyof typeof UNIT_OF],
+    });
+    for (const modelId of filters.modelIds ?? []) search.append('modelId', modelId);
+    for (const clientId of filters.clientIds ?? []) search.append('clientId', clientId);
+    const { status, body } = await exporting.send('GET', `/orgs/${orgId}/usage?${search.toString()}`);
+    // The API widens single events to minutes, and refuses what it cannot answer exactly.
+    if (status !== 200 || body.window.start !== window.start || body.window.end !== window.end) {
+      expect(granularity === 'events' || status === 422 || status === 400).toBe(true);
+      return;
+    }
+    const { requests, inputTokens, cachedInputTokens, outputTokens, costExact: cost } = body.totals;
+    const counts = { requests, inputTokens, cachedInputTokens, outputTokens };
+    expect({
+      ...Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, String(count)])),
+      cost,
+    }).toEqual(controlTotals);
+  }
+
+  it('are of one snapshot while late events arrive, and add up all the same', async () => {
+    // Each transaction puts one event into each of five days: in one moment all five have the same number.
+    const days = [3, 8, 13, 18, 23].map((day) => TimeZone.UTC.floor(NOW.getTime() - day * DAY_MS, 'day'));
+    const [template] = randomEvents({
+      orgIds: [BIG_ORG],
+      models: ['late'],
+      clients: ['x'],
+      count: 1,
+      from: 0,
+      to: 1,
+      seed: 9,
+    });
+    if (!template) throw new Error('There is a template.');
+    let arriving = true;
+    let arrived = 0;
+    const arrival = (async () => {
+      while (arriving) {
+        const events = days.map((day): CountedEvent => ({
+          ...template,
+          eventId: crypto.randomUUID(),
+          occurredAt: day + 1_000 + arrived,
+        }));
+        await storeEvents(database.pool, events);
+        arrived += 1;
+      }
+    })();
+    const start = new Date((days.at(-1) ?? 0) - DAY_MS).toISOString();
+    const end = new Date((days[0] ?? 0) + DAY_MS).toISOString();
+    const before: number[] = [];
+    try {
+      for (const [granularity, format] of [
+        ['events', 'csv'],
+        ['daily', 'csv.gz'],
+        ['hourly', 'focus'],
+        ['events', 'csv.gz'],
+        ['hourly', 'csv'],
+      ] as const) {
+        before.push(arrived);
+        const { manifest, text } = await exporting.export(BIG_ORG, {
+          window: { start, end },
+          granularity,
+          format,
+        });
+        const rows = csvRows(text);
+        expect(sumsOf(rows, granularity, format)).toEqual(manifest.controlTotals);
+        expect(manifest.final).toBe(false);
+        const perDay = new Map<string, number>();
+        for (const row of rows) {
+          if ((row['modelId'] ?? row['x_ModelId']) !== 'late') continue;
+          const day = (row['occurredAt'] ?? row['bucketStart'] ?? row['ChargePeriodStart'] ?? '').slice(
+            0,
+            10,
+          );
+          const requests = granularity === 'events' ? 1 : Number(row['requests'] ?? row['x_Requests'] ?? 0);
+          perDay.set(day, (perDay.get(day) ?? 0) + requests);
+        }
+        expect(new Set(perDay.values()).size).toBeLessThanOrEqual(1);
+        if (granularity === 'events')
+          expect([...perDay.values()][0] ?? 0).toBeGreaterThanOrEqual(before.at(-1) ?? 0);
+      }
+    } finally {
+      arriving = false;
+      await arrival;
+      await database.pool.query("delete from usage_events where model_id = 'late'");
+      if (engine === 'postgres') await database.pool.query("delete from usage_15min where model_id = 'late'");
+    }
+    expect(before.at(-1)).toBeGreaterThan(before[0] ?? 0);
+  });
+
+  it('hold single events with every field, defused only where it is text', async () => {
+    const occurredAt = NOW.getTime() - HOUR_MS;
+    await database.pool.query(
+      `insert into usage_events (occurred_at, received_at, org_id, event_id, latency_ms, latency_bin, input_tokens,
+         output_tokens, cached_input_tokens, time_to_first_token_ms, status, cost, model_id, client_id, actor_id,
+         error_code, metadata)
+       values ($1, $2, $3, $4, 5, 1, 6, 7, null, 8, 'error', 0.10, '=m"1",2', '+c', E'\\tact', '-e', '{"a": "=1,2"}')`,
+      [new Date(occurredAt), new Date(occurredAt + 1), QUOTED_ORG, '01234567-89ab-4def-8123-456789abcdef'],
+    );
+    const window = { start: new Date(occurredAt).toISOString(), end: new Date(occurredAt + 1).toISOString() };
+    const { text, manifest } = await exporting.export(QUOTED_ORG, {
+      window,
+      granularity: 'events',
+      filters: { statuses: ['error'] },
+    });
+    expect(text.endsWith('\r\n')).toBe(true);
+    expect(manifest.file.columns).toEqual(EVENT_COLUMNS);
+    expect(csvRows(text)).toEqual([
+      {
+        occurredAt: window.start,
+        receivedAt: window.end,
+        orgId: QUOTED_ORG,
+        eventId: '01234567-89ab-4def-8123-456789abcdef',
+        modelId: `'=m"1",2`,
+        clientId: "'+c",
+        actorId: "'\tact",
+        status: 'error',
+        errorCode: "'-e",
+        latencyMs: '5',
+        timeToFirstTokenMs: '8',
+        inputTokens: '6',
+        cachedInputTokens: null,
+        outputTokens: '7',
+        cost: '0.1',
+        currency: 'USD',
+        metadata: '{"a": "=1,2"}',
+      },
+    ]);
+    const others = await exporting.export(QUOTED_ORG, {
+      window,
+      granularity: 'events',
+      filters: { statuses: ['success'] },
+    });
+    expect(csvRows(others.text)).toEqual([]);
+    expect(others.manifest.controlTotals.cost).toBe('0');
+  });
+
+  it('divide the cost of a call among its token kinds without losing a digit', async () => {
+    const window = { start: '2026-10-01', end: '2026-11-01' };
+    const asked = { window, granularity: 'daily', timezone: 'Europe/Berlin' };
+    const usage = csvRows((await exporting.export(BIG_ORG, asked)).text);
+    const charges = csvRows((await exporting.export(BIG_ORG, { ...asked, format: 'focus' })).text);
+    expect(charges).toHaveLength(2 * usage.length);
+    usage.forEach((row, index) => {
+      const [input, output] = charges.slice(2 * index, 2 * index + 2) as [Cells, Cells];
+      expect(units(input['BilledCost']) + units(output['BilledCost'])).toBe(units(row['cost']));
+      expect([input['ConsumedQuantity'], output['ConsumedQuantity']]).toEqual([
+        row['inputTokens'],
+        row['outputTokens'],
+      ]);
+      expect([input['x_ModelId'], input['x_ClientId']]).toEqual([row['modelId'], row['clientId']]);
+      for (const charge of [input, output]) {
+        expect(units(charge['BilledCost'])).toBeGreaterThanOrEqual(0n);
+        expect(units(charge['PricingQuantity']) * 1_000_000n).toBe(units(charge['ConsumedQuantity']));
+      }
+    });
+  });
+
+  it('say in their manifest what they are', async () => {
+    const window = { start: '2026-10-01', end: '2026-10-02' };
+    const { manifest } = await exporting.export(BIG_ORG, {
+      window,
+      granularity: 'hourly',
+      timezone: 'Europe/Berlin',
+    });
+    expect(manifest).toMatchObject({
+      schemaVersion: 1,
+      orgId: BIG_ORG,
+      file: { name: 'usage-hourly_2026-10-01_2026-10-02.csv', format: 'csv', columns: USAGE_COLUMNS },
+      window: { start: '2026-09-30T22:00:00.000Z', end: '2026-10-01T22:00:00.000Z' },
+      timezone: 'Europe/Berlin',
+      granularity: 'hourly',
+      currency: 'USD',
+      rollupWatermark: new Date(NOW.getTime() - 2 * HOUR_MS).toISOString(),
+      attempt: 1,
+      service: { name: 'usage-analytics' },
+    });
+    expect(manifest.freshness.final).toBe(manifest.final);
+  });
+});
+
+const QUOTED_ORG = 'd0000000-0000-4000-8000-00000000000d';
+
+/** Exact sums of the cells, in the words of the manifest. */
+function sumsOf(rows: readonly Cells[], granularity: string, format: string): object {
+  const sum = (of: (row: Cells) => string | null | undefined): string =>
+    String(rows.reduce((total, row) => total + BigInt(of(row) ?? 0), 0n));
+  const cost = (column: string): string =>
+    costText(rows.reduce((total, row) => total + units(row[column]), 0n));
+  if (format === 'focus') {
+    const tokens = (meter: string) =>
+      sum((row) => (row['SkuMeter'] === meter ? row['ConsumedQuantity'] : '0'));
+    return {
+      requests: sum((row) => row['x_Requests']),
+      inputTokens: tokens('Input Tokens'),
+      cachedInputTokens: sum((row) => row['x_CachedInputTokens']),
+      outputTokens: tokens('Output Tokens'),
+      cost: cost('BilledCost'),
+    };
+  }
+  return {
+    requests: granularity === 'events' ? String(rows.length) : sum((row) => row['requests']),
+    inputTokens: sum((row) => row['inputTokens']),
+    cachedInputTokens: sum((row) => row['cachedInputTokens']),
+    outputTokens: sum((row) => row['outputTokens']),
+    cost: cost('cost'),
+  };
+}
+
+/** What a file must hold for these events, row by row and in its order. */
+function usageRowsOf(
+  orgId: string,
+  events: readonly CountedEvent[],
+  granularity: keyof typeof UNIT_OF,
+  zone: TimeZone,
+): Cells[] {
+  const unit = UNIT_OF[granularity];
+  const groups = new Map<string, CountedEvent[]>();
+  for (const event of events) {
+    const bucket = String(zone.floor(event.occurredAt, unit)).padStart(16, '0');
+    const key = [bucket, event.modelId, event.clientId].join('\0');
+    groups.set(key, [...(groups.get(key) ?? []), event]);
+  }
+  // By bytes of UTF-8, as the database compares.
+  return [...groups]
+    .sort(([left], [right]) => Buffer.compare(Buffer.from(left), Buffer.from(right)))
+    .map(([key, ofGroup]) => {
+      const start = Number(key.split('\0')[0]);
+      const [{ modelId, clientId } = { modelId: '', clientId: '' }] = ofGroup;
+      const count = (status: string) => String(ofGroup.filter((event) => event.status === status).length);
+      const { requests, inputTokens, cachedInputTokens, outputTokens, costExact } = usageOf(ofGroup);
+      return {
+        bucketStart: localTime(start, zone),
+        bucketEnd: localTime(zone.next(start, unit), zone),
+        orgId,
+        modelId: defuseFormula(modelId),
+        clientId: clientId === '' ? null : defuseFormula(clientId),
+        requests: String(requests),
+        successes: count('success'),
+        errors: count('error'),
+        timeouts: count('timeout'),
+        throttled: count('throttled'),
+        inputTokens: String(inputTokens),
+        cachedInputTokens: String(cachedInputTokens),
+        outputTokens: String(outputTokens),
+        cost: costExact,
+        currency: 'USD',
+        latencySumMs: String(ofGroup.reduce((sum, { latencyMs }) => sum + latencyMs, 0)),
+        latencyMaxMs: String(ofGroup.reduce((most, { latencyMs }) => Math.max(most, latencyMs), 0)),
+      };
+    });
+}
+
+/** A decimal in units of 1e-10. */
+function units(decimal: string | null | undefined): bigint {
+  const [whole = '0', fraction = ''] = (decimal ?? '0').split('.');
+  return BigInt(whole + fraction.padEnd(10, '0'));
+}
