@@ -122,7 +122,7 @@ export const SETTINGS = {
   freshnessCacheTtl: setting('FRESHNESS_CACHE_TTL', duration, '5s', 'How long the freshness of an organisation is cached.'), // prettier-ignore
   redisUrl: setting('REDIS_URL', url('redis:', 'rediss:'), null, 'Cache shared by replicas. Not set: a cache in each process.', { secret: true }), // prettier-ignore
   maxPoints: setting('MAX_POINTS', wholeNumber(1, 100_000), '10000', 'Rows of one answer at most.'),
-  rawWindowLimit: setting('RAW_WINDOW_LIMIT', duration, '7d', 'Longest window of a question that only single events can answer; at most RAW_RETENTION.'), // prettier-ignore
+  rawWindowLimit: setting('RAW_WINDOW_LIMIT', duration, '8d', 'Longest window of a question that only single events can answer; at most RAW_RETENTION. A week and the day that it begins in.'), // prettier-ignore
   httpBodyLimit: setting('HTTP_BODY_LIMIT', byteSize, '1MiB', 'Largest body of a request.'),
 
   s3Bucket: setting('S3_BUCKET', matching(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'the name of a bucket'), null, 'Bucket for the files of exports. Not set: DATA_DIR/artifacts, which replicas that write and serve exports must share.'), // prettier-ignore
