@@ -14,6 +14,8 @@ const OPTIONS: ValidationPipeOptions = {
   forbidNonWhitelisted: true,
   forbidUnknownValues: true,
   stopAtFirstError: false,
+  // The refusal of an unknown name says which names are known, and Nest leaves the target out unless told.
+  validationError: { target: true },
 };
 
 /**
