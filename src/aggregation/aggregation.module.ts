@@ -5,6 +5,11 @@ import { GetPlatformReliabilityHandler } from './queries/get-platform-reliabilit
 import { GetPlatformUsageHandler } from './queries/get-platform-usage.query';
 import { GetReliabilityHandler } from './queries/get-reliability.query';
 import { GetUsageHandler } from './queries/get-usage.query';
+import { GetSummaryHandler } from './queries/get-summary.query';
+import { ListClientsHandler } from './queries/list-clients.query';
+import { ListErrorsHandler } from './queries/list-errors.query';
+import { ListModelsHandler } from './queries/list-models.query';
+import { ListOrgsHandler } from './queries/list-orgs.query';
 import { SeriesReader } from './series-reader';
 
 /** Answers questions from events and rollups. */
@@ -16,6 +21,11 @@ import { SeriesReader } from './series-reader';
     GetReliabilityHandler,
     GetPlatformUsageHandler,
     GetPlatformReliabilityHandler,
+    GetSummaryHandler,
+    ListErrorsHandler,
+    ListModelsHandler,
+    ListClientsHandler,
+    ListOrgsHandler,
   ],
 })
 export class AggregationModule {}

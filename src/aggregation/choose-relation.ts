@@ -1,5 +1,5 @@
-import { AppError } from '../shared/errors';
-import type { Buckets } from '../shared/time-window';
+import { AppError, type Violation } from '../shared/errors';
+import type { Buckets, TimeWindow } from '../shared/time-window';
 import { DAY_MS, HOUR_MS, MINUTE_MS, TimeZone } from '../shared/time-zone';
 
 export const ROLLUPS = ['usage_daily', 'usage_hourly', 'usage_15min'] as const;
@@ -82,6 +82,22 @@ export function wholeSince(retention: number, now: Date): number {
   return TimeZone.UTC.floor(now.getTime() - retention, 'day');
 }
 
+/**
+ * Throws `unanswerable` for a window that single events cannot answer, for questions that nothing else can: from when
+ * on they are kept, or how long the window may be.
+ */
+export function requireEvents({ start, end }: TimeWindow, limits: AnswerLimits, now: Date): void {
+  const since = wholeSince(limits.rawRetention, now);
+  const violations: Violation[] = [];
+  if (start < since) {
+    violations.push({ parameter: 'start', detail: `${new Date(since).toISOString()} or later` });
+  }
+  if (end - start > limits.rawWindowLimit) violations.push({ parameter: 'end', detail: eventsLimit(limits) });
+  if (violations.length === 0) return;
+  const ways = violations.map(({ parameter, detail }) => `${parameter}: ${detail}`).join(', ');
+  throw new AppError('unanswerable', `Only single events answer this. Ask for ${ways}.`, { violations });
+}
+
 function remediesFor(candidate: Candidate, demand: Demand, limits: AnswerLimits, now: Date): Remedy[] {
   const { buckets, dimensions } = demand;
   const remedies: Remedy[] = [];
@@ -102,8 +118,7 @@ function remediesFor(candidate: Candidate, demand: Demand, limits: AnswerLimits,
     remedies.push({ parameter: 'start', detail: `${first} or later`, hardness: since });
   }
   if (candidate.relation === 'usage_events' && buckets.end - buckets.start > limits.rawWindowLimit) {
-    const detail = `at most ${duration(limits.rawWindowLimit)} after start (RAW_WINDOW_LIMIT)`;
-    remedies.push({ parameter: 'end', detail, hardness: 0 });
+    remedies.push({ parameter: 'end', detail: eventsLimit(limits), hardness: 0 });
   }
   return remedies;
 }
@@ -141,6 +156,7 @@ function isAligned({ starts, end }: Buckets, grain: number): boolean {
   return end % grain === 0 && starts.every((start) => start % grain === 0);
 }
 
-function duration(ms: number): string {
-  return ms % DAY_MS === 0 ? `${ms / DAY_MS} days` : `${Math.floor(ms / HOUR_MS)} hours`;
+function eventsLimit({ rawWindowLimit: ms }: AnswerLimits): string {
+  const longest = ms % DAY_MS === 0 ? `${ms / DAY_MS} days` : `${Math.floor(ms / HOUR_MS)} hours`;
+  return `at most ${longest} after start (RAW_WINDOW_LIMIT)`;
 }

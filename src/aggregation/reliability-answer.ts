@@ -104,7 +104,7 @@ export class ReliabilityAnswer extends AnswerFrame {
   compare?: ReliabilityComparison;
 }
 
-const COLUMNS: readonly (keyof ReliabilityMeasures)[] = [
+export const RELIABILITY_COLUMNS: readonly (keyof ReliabilityMeasures)[] = [
   'requests',
   'successes',
   'errors',
@@ -130,7 +130,7 @@ export function reliabilityAnswer(
   return {
     columns: tableColumns([
       ...headColumns(question),
-      ...COLUMNS,
+      ...RELIABILITY_COLUMNS,
       ...question.percentiles.map(percentileColumn),
     ]),
     answer: {
@@ -170,7 +170,7 @@ function reliabilityChange(previous: Counts, current: Counts): ReliabilityChange
 }
 
 /** `p95Ms`, `p99_9Ms`: a dot would be a path in Grafana's selectors. */
-function percentileColumn(percentile: number): string {
+export function percentileColumn(percentile: number): string {
   return `p${String(percentile).replace('.', '_')}Ms`;
 }
 

@@ -78,8 +78,8 @@ describe('answers over HTTP', () => {
     ['granularity=hour&start=now-390d', 422, 'end'],
     ['granularity=minute&start=now-3d', 422, 'end'],
     ['granularity=day&start=now-500d&end=now-450d', 422, 'start'],
-    ['granularity=15min&start=now-95d&end=now-94d', 422, 'start'],
-    ['granularity=day&groupBy=status&start=now-20d', 422, 'end'],
+    ['granularity=15min&start=now-95d&end=now-94d', 422, 'granularity'],
+    ['granularity=day&groupBy=status&start=now-20d', 422, 'groupBy'],
     ['granularity=day&timezone=Asia/Kolkata&start=now-200d', 422, 'granularity'],
     ['granularity=day&start=now-390d&compare=previous', 422, 'compare'],
   ])('of usage refuse %s with %i and name %s and what to ask instead', async (search, status, parameter) => {

@@ -92,7 +92,7 @@ export class UsageAnswer extends AnswerFrame {
   compare?: UsageComparison;
 }
 
-const COLUMNS: readonly (keyof UsageMeasures)[] = [
+export const USAGE_COLUMNS: readonly (keyof UsageMeasures)[] = [
   'requests',
   'inputTokens',
   'cachedInputTokens',
@@ -115,7 +115,7 @@ export function usageAnswer(
     totals: usageOf(period.total.counts),
   });
   return {
-    columns: tableColumns([...headColumns(question), ...COLUMNS]),
+    columns: tableColumns([...headColumns(question), ...USAGE_COLUMNS]),
     answer: {
       ...tellPeriod(cells.current),
       currency,
