@@ -141,7 +141,7 @@ describe('access', () => {
     ['a token where there is no key set', { authorization: 'Bearer a.b.c' }],
     ['two credentials', { ...as('viewer'), authorization: 'Bearer a.b.c' }],
   ])('does not know who is calling by %s', async (_, headers) => {
-    const answer = await get(`/orgs/${OWN}/usage`, headers as Record<string, string>);
+    const answer = await get(`/orgs/${OWN}/usage`, headers);
     expect(answer).toMatchObject({ status: 401 });
     expect(answer.headers).toMatchObject({
       'www-authenticate': 'Bearer',

@@ -179,12 +179,12 @@ function watched(content: Readable): { stream: Readable; failure: () => unknown 
   async function* chunks(): AsyncGenerator<Buffer> {
     try {
       for (;;) {
-        const { done, value } = await iterator.next().catch((error: unknown) => {
+        const next = await iterator.next().catch((error: unknown) => {
           failure = error;
           throw error;
         });
-        if (done) return;
-        yield value;
+        if (next.done === true) return;
+        yield next.value;
       }
     } finally {
       await iterator.return?.();

@@ -59,7 +59,7 @@ function acceptApiKeys(parsed: unknown): readonly SeededApiKey[] | undefined {
     (key.orgId === null || UUID.test(key.orgId ?? '')) &&
     Array.isArray(key.roles) &&
     key.roles.length > 0 &&
-    key.roles.every((role) => PRINCIPAL_ROLES.includes(role)) &&
+    key.roles.every((role) => (PRINCIPAL_ROLES as readonly unknown[]).includes(role)) &&
     (key.orgId === null || !key.roles.includes('platform-admin'));
   if (!Array.isArray(parsed) || !parsed.every(acceptable)) return undefined;
   const keys = parsed as SeededApiKey[];
