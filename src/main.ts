@@ -33,7 +33,7 @@ function fail(error: unknown): never {
   // A mistake of the operator is a sentence; anything else needs its stack.
   const told =
     error instanceof ConfigError || (error instanceof Error && error.name === 'SchemaRefusedError');
-  console.error(told ? (error).message : error);
+  console.error(told ? error.message : error);
   process.exit(1);
 }
 
