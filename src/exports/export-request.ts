@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { AppError } from '../shared/errors';
 import { INSTANT_FORMS, parseInstant } from '../shared/time-window';
 import { type ExportFilters, type ExportFormat, type ExportGranularity, type FileSpecification, type FocusVersion, zoneOf } from './file-specification'; // prettier-ignore
+import { invalidField } from './invalid-field';
 
 /** A file as it was asked for, in the caller's words. */
 export interface ExportRequest {
@@ -20,7 +20,7 @@ export function meaningOf(request: ExportRequest, now: number): FileSpecificatio
   const zone = zoneOf({ timeZone });
   const instant = (side: 'start' | 'end'): number => {
     const parsed = parseInstant(window[side], { now, zone, side });
-    if (parsed === undefined) throw AppError.invalidParameter(`window.${side}`, `must be ${INSTANT_FORMS}.`);
+    if (parsed === undefined) throw invalidField(`/window/${side}`, `must be ${INSTANT_FORMS}.`);
     return parsed;
   };
   return {

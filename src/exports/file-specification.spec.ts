@@ -57,29 +57,29 @@ describe('what a file is to hold', () => {
   });
 
   it.each([
-    ['an empty window', asked('2026-10-02T00:00:00Z', '2026-10-02T00:00:00Z'), 'window.end'],
-    ['a window in the future', asked('2026-12-01T00:00:00Z', '2026-12-02T00:00:00Z'), 'window.start'],
+    ['an empty window', asked('2026-10-02T00:00:00Z', '2026-10-02T00:00:00Z'), '/window/end'],
+    ['a window in the future', asked('2026-12-01T00:00:00Z', '2026-12-02T00:00:00Z'), '/window/start'],
     [
       'an unknown time zone',
       asked('2026-10-01T00:00:00Z', '2026-10-02T00:00:00Z', { timeZone: '../x' }),
-      'timezone',
+      '/timezone',
     ],
     [
       'FOCUS of single events',
       asked('2026-11-01T00:00:00Z', '2026-11-02T00:00:00Z', { granularity: 'events', format: 'focus' }),
-      'granularity',
+      '/granularity',
     ],
     [
       'rollups by status',
       asked('2026-11-01T00:00:00Z', '2026-11-02T00:00:00Z', {
         filters: { ...NO_FILTERS, statuses: ['error'] },
       }),
-      'filters.statuses',
+      '/filters/statuses',
     ],
-  ])('may not have %s', (_, specification, parameter) => {
+  ])('may not have %s', (_, specification, pointer) => {
     const refusal = refusalOf(() => specifyFile(specification, NOW, RETENTION));
     expect(refusal.kind).toBe('invalid');
-    expect(refusal.violations[0]?.parameter).toBe(parameter);
+    expect(refusal.violations[0]?.pointer).toBe(pointer);
   });
 
   it.each([

@@ -2,6 +2,7 @@ import { AppError } from '../shared/errors';
 import { type Buckets, bucketsCovering, type TimeWindow } from '../shared/time-window';
 import { DAY_MS, HOUR_MS, TimeZone } from '../shared/time-zone';
 import type { UsageStatus } from '../shared/usage-event/usage-event';
+import { invalidField } from './invalid-field';
 
 export const EXPORT_GRANULARITIES = ['hourly', 'daily', 'monthly', 'events'] as const;
 export type ExportGranularity = (typeof EXPORT_GRANULARITIES)[number];
@@ -52,18 +53,18 @@ const BUCKET_OF = { hourly: 'hour', daily: 'day', monthly: 'month' } as const;
 export function specifyFile(asked: FileSpecification, now: number, retention: Retention): FileSpecification {
   const zone = zoneOf(asked);
   if (asked.window.start >= asked.window.end)
-    throw AppError.invalidParameter('window.end', 'must be after window.start.');
+    throw invalidField('/window/end', 'must be after window.start.');
   if (asked.granularity === 'events' && asked.format === 'focus') {
-    throw AppError.invalidParameter('granularity', 'must be hourly, daily or monthly with the format focus.');
+    throw invalidField('/granularity', 'must be hourly, daily or monthly with the format focus.');
   }
   if (asked.granularity !== 'events' && asked.filters.statuses.length > 0) {
-    throw AppError.invalidParameter('filters.statuses', 'can only filter the granularity events.');
+    throw invalidField('/filters/statuses', 'can only filter the granularity events.');
   }
   const window = wholeBuckets(asked, zone);
-  if (asked.window.start >= now) throw AppError.invalidParameter('window.start', 'must be in the past.');
+  if (asked.window.start >= now) throw invalidField('/window/start', 'must be in the past.');
   if (window.end > daysAfter(window.start, MAX_WINDOW_DAYS, zone)) {
-    throw AppError.invalidParameter(
-      'window',
+    throw invalidField(
+      '/window',
       `must be at most ${MAX_WINDOW_DAYS} days; in whole buckets of ${zone.name} it reaches from ${iso(window.start)} to ${iso(window.end)}.`,
     );
   }
@@ -91,10 +92,7 @@ export function relationOf({ starts, end }: Buckets): UsageRelation {
 export function zoneOf({ timeZone }: Pick<FileSpecification, 'timeZone'>): TimeZone {
   const zone = TimeZone.named(timeZone);
   if (!zone)
-    throw AppError.invalidParameter(
-      'timezone',
-      'must be a time zone of the IANA database such as Europe/Berlin.',
-    );
+    throw invalidField('/timezone', 'must be a time zone of the IANA database such as Europe/Berlin.');
   return zone;
 }
 

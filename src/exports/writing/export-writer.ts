@@ -132,10 +132,17 @@ export class ExportWriter {
     const lines = stringify({ header: true, columns: [...format.columns], record_delimiter: '\r\n' });
     const compression = task.specification.format === 'csv.gz' ? [createGzip()] : [];
     const digest = new Digest(AHEAD_BYTES);
-    const written = pipeline(
-      [rows, new Records(format, totals, task.progress), lines, new Chunks(), ...compression, digest],
-      { signal },
-    );
+    const stages = [
+      rows,
+      new Records(format, totals, task.progress),
+      lines,
+      new Chunks(),
+      ...compression,
+      digest,
+    ];
+    // One that fails when the pipeline has ended already is heard by nobody, which would end the process.
+    for (const stage of stages) stage.on('error', () => undefined);
+    const written = pipeline(stages, { signal });
     const stored = this.store.put(key, digest, { contentType, signal }).catch((error: unknown) => {
       // Ends the reading as well.
       digest.destroy(error instanceof Error ? error : undefined);
