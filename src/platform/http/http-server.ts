@@ -13,13 +13,13 @@ import { RequestValidation } from './request-validation';
 /** A caller that sends its request in drops must not hold a connection for ever. */
 const REQUEST_TIMEOUT_MS = 60_000;
 const COMPRESS_FROM_BYTES = 1_024;
+const LOOK_EVERY_MS = 50;
 
 /** Fastify with our limits. */
 export function httpAdapter(config: Config): FastifyAdapter {
   return new FastifyAdapter({
     bodyLimit: config.httpBodyLimit,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    // Connections must not outlive a graceful shutdown.
     forceCloseConnections: 'idle',
     genReqId: ({ headers }: IncomingMessage) => requestId(headers),
     // For example a path that cannot be decoded.
@@ -38,6 +38,7 @@ export async function configureHttp(app: NestFastifyApplication): Promise<void> 
   await app.register(compress, { threshold: COMPRESS_FROM_BYTES });
   const fastify = app.getHttpAdapter().getInstance();
   acceptJsonOnly(fastify);
+  endWithRunningRequests(fastify);
   fastify.addHook('onRequest', async (request) => {
     (request.raw as LoggedRequest).route = request.routeOptions.url;
   });
@@ -53,6 +54,23 @@ function acceptJsonOnly(fastify: FastifyInstance): void {
   const parse = fastify.getDefaultJsonParser('error', 'error');
   fastify.removeContentTypeParser('text/plain');
   fastify.addContentTypeParser(/^application\/cloudevents(-batch)?\+json/, { parseAs: 'string' }, parse);
+}
+
+/**
+ * A shutdown waits for requests that run, not for connections: one on which nothing was ever asked is not idle to
+ * Node.js and would be waited for.
+ */
+function endWithRunningRequests(fastify: FastifyInstance): void {
+  let running = 0;
+  fastify.addHook('onRequest', async () => void (running += 1));
+  fastify.addHook('onResponse', async () => void (running -= 1));
+  fastify.addHook('preClose', async () => {
+    const look = setInterval(() => {
+      if (running === 0) fastify.server.closeAllConnections();
+    }, LOOK_EVERY_MS);
+    fastify.server.once('close', () => clearInterval(look));
+    look.unref();
+  });
 }
 
 function measure({ method, routeOptions }: FastifyRequest, reply: FastifyReply): void {

@@ -54,7 +54,7 @@ export function toProblem(error: unknown, bodyLimit?: number): ProblemAnswer {
   const status = statusOf(error);
   if (status === undefined || status >= 500) return UNEXPECTED;
   return {
-    problem: problem(status, titleOf(status), detailOf(error, bodyLimit)),
+    problem: problem(status, titleOf(status), detailOf(error, status, bodyLimit)),
     retryAfterSeconds: undefined,
   };
 }
@@ -90,14 +90,13 @@ function titleOf(status: number): string {
   return known?.title ?? (status === 415 ? 'Media type not supported' : 'The request is not valid');
 }
 
-function detailOf(error: unknown, bodyLimit: number | undefined): string {
+function detailOf(error: unknown, status: number, bodyLimit: number | undefined): string {
   // A path is whatever the caller made up: it is not repeated.
   if (error instanceof NotFoundException)
     return 'There is no such route; /openapi.json lists those that are.';
-  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
-    return `The body must have at most ${bodyLimit} bytes (HTTP_BODY_LIMIT).`;
-  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+  // These two come from reading the body only; Nest keeps nothing of them but the status.
+  if (status === 413) return `The body must have at most ${bodyLimit} bytes (HTTP_BODY_LIMIT).`;
+  if (status === 415) {
     return 'Send application/json, application/cloudevents+json or application/cloudevents-batch+json.';
   }
   return error instanceof Error ? error.message : 'The request is not valid.';
