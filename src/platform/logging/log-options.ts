@@ -49,7 +49,7 @@ function answered(request: LoggedRequest, response: ServerResponse, value: { res
     principalId,
     orgId,
     reason,
-    ...(!response.writableFinished && { aborted: true }),
+    ...(!response.writableEnded && { aborted: true }),
   };
 }
 
