@@ -24,7 +24,7 @@ function parameter(
 /** An empty value is none: dashboards send their variables even when nothing is chosen. */
 export function Text(longest: number, options: ApiPropertyOptions): PropertyDecorator {
   return parameter(
-    { type: String, maxLength: longest, ...options } as ApiPropertyOptions,
+    { type: String, maxLength: longest, ...options },
     absentWhenEmpty,
     `must be given once, as a text of at most ${longest} characters.`,
     (value) => isText(value, longest),
@@ -33,7 +33,7 @@ export function Text(longest: number, options: ApiPropertyOptions): PropertyDeco
 
 export function OneOf(choices: readonly string[], options: ApiPropertyOptions): PropertyDecorator {
   return parameter(
-    { ...options, enum: choices } as ApiPropertyOptions,
+    { ...options, enum: choices },
     absentWhenEmpty,
     `must be one of ${choices.join(', ')}.`,
     (value) => choices.includes(value as string),
@@ -60,7 +60,7 @@ interface ListRule {
 /** Several values: repeated, or separated by commas. Empty and `*`, which dashboards send for "all", are none. */
 export function Many({ options, allowed, isAllowed, most = MOST_VALUES }: ListRule): PropertyDecorator {
   return parameter(
-    { ...options, isArray: true, maxItems: most, description: `${options.description} Repeatable or comma-separated; empty or * for all.` } as ApiPropertyOptions, // prettier-ignore
+    { ...options, isArray: true, maxItems: most, description: `${options.description} Repeatable or comma-separated; empty or * for all.` }, // prettier-ignore
     readList,
     `must be at most ${most} of ${allowed}.`,
     (value) => Array.isArray(value) && value.length <= most && value.every((each) => typeof each === 'string' && isAllowed(each)), // prettier-ignore
@@ -86,7 +86,7 @@ export function OrgIds(): PropertyDecorator {
 
 export function GroupBy(dimensions: readonly string[], description: string): PropertyDecorator {
   return Many({
-    options: { enum: dimensions, description, example: ['model'] } as ApiPropertyOptions,
+    options: { enum: dimensions, description, example: ['model'] },
     allowed: dimensions.join(', '),
     isAllowed: (value) => dimensions.includes(value),
     most: dimensions.length,
