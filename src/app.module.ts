@@ -3,6 +3,7 @@ import { CqrsModule } from '@nestjs/cqrs';
 import { AccessModule } from './access/access.module';
 import { AggregationModule } from './aggregation/aggregation.module';
 import { RollupsModule } from './aggregation/rollups.module';
+import { CertificatesModule } from './certificates/certificates.module';
 import { ExportsModule } from './exports/exports.module';
 import { FreshnessModule } from './freshness/freshness.module';
 import type { Config } from './platform/config/config';
@@ -23,6 +24,7 @@ export class AppModule {
         RollupsModule,
         AggregationModule,
         FreshnessModule,
+        CertificatesModule,
         ExportsModule.of(config),
       ],
     };

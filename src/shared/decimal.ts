@@ -24,3 +24,27 @@ export function rounded(value: number, decimals: number): number {
   const scale = 10 ** decimals;
   return Math.round(value * scale) / scale;
 }
+
+/** The exact sum of two decimals as text, without trailing zeros. Throws `RangeError` for what is no plain decimal. */
+export function sumOfDecimals(left: string, right: string): string {
+  const digits = Math.max(fractionOf(left).length, fractionOf(right).length);
+  const sum = unitsOf(left, digits) + unitsOf(right, digits);
+  const text = String(sum < 0n ? -sum : sum).padStart(digits + 1, '0');
+  const whole = text.slice(0, text.length - digits);
+  const fraction = text.slice(text.length - digits).replace(/0+$/, '');
+  return `${sum < 0n ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}`;
+}
+
+const PLAIN_DECIMAL = /^-?\d+(?:\.(\d+))?$/;
+
+function fractionOf(decimal: string): string {
+  const match = PLAIN_DECIMAL.exec(decimal);
+  if (!match) throw new RangeError('A decimal has a form that cannot be summed.');
+  return match[1] ?? '';
+}
+
+function unitsOf(decimal: string, digits: number): bigint {
+  const fraction = fractionOf(decimal);
+  const whole = fraction === '' ? decimal : decimal.slice(0, -fraction.length - 1);
+  return BigInt(whole + fraction.padEnd(digits, '0'));
+}

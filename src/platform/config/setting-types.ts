@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { validateCronExpression } from 'cron';
 import { DAY_MS, TimeZone } from '../../shared/time-zone';
 
@@ -94,6 +95,17 @@ export function url(...protocols: string[]): SettingType<string> {
       URL.canParse(value) && protocols.includes(new URL(value).protocol) ? value : undefined,
   };
 }
+
+/** An address with the length of its prefix, of IPv4 or IPv6. */
+export const network: SettingType<string> = {
+  allowed: 'a network such as 10.1.0.0/16',
+  parse: (value) => {
+    const [address = '', prefix = '', ...rest] = value.split('/');
+    const family = isIP(address);
+    const fits = /^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128);
+    return family !== 0 && rest.length === 0 && fits ? value : undefined;
+  },
+};
 
 /** Of five fields, or six with seconds. */
 export const cronExpression: SettingType<string> = {

@@ -6,6 +6,7 @@ import {
   json,
   listOf,
   matching,
+  network,
   oneOf,
   retention,
   type SettingType,
@@ -147,6 +148,16 @@ export const SETTINGS = {
   exportScheduleTimezone: setting('EXPORT_SCHEDULE_TIMEZONE', timeZone, 'UTC', 'Time zone of EXPORT_SCHEDULE and of the months.'), // prettier-ignore
   exportScheduleGranularity: setting('EXPORT_SCHEDULE_GRANULARITY', oneOf(['hourly', 'daily', 'monthly']), 'daily', 'Rows of the scheduled exports.'), // prettier-ignore
   exportScheduleFormat: setting('EXPORT_SCHEDULE_FORMAT', oneOf(['csv', 'csv.gz', 'focus']), 'csv.gz', 'Format of the scheduled exports.'), // prettier-ignore
+
+  verifySchedule: setting('VERIFY_SCHEDULE', cronExpression, '30 3 * * *', 'When events, rollups and ledger are held against each other, or off; in UTC. `npm run verify` does it at once.'), // prettier-ignore
+  verifyWindow: setting('VERIFY_WINDOW', duration, '7d', 'How far back VERIFY_SCHEDULE looks; every event of it is counted again.'), // prettier-ignore
+
+  budgetsFile: setting('BUDGETS_FILE', text, null, 'YAML file of budgets and thresholds, read again when it changes. Not set: no budgets.'), // prettier-ignore
+  budgetCheckInterval: setting('BUDGET_CHECK_INTERVAL', timeout, '1m', 'How often spend is held against the thresholds.'), // prettier-ignore
+  budgetWebhookSecret: setting('BUDGET_WEBHOOK_SECRET', matching(/^.{32,}$/, 'at least 32 characters'), null, 'Signs the webhooks of budgets (HMAC-SHA-256). Must be set where BUDGETS_FILE names a webhook.', { secret: true }), // prettier-ignore
+  budgetWebhookNetworks: setting('BUDGET_WEBHOOK_NETWORKS', listOf(network, 'networks such as 10.1.0.0/16 or fd00::/8'), null, 'Networks of private, loopback or link-local addresses that webhooks may be sent to. Not set: none.'), // prettier-ignore
+  budgetWebhookTimeout: setting('BUDGET_WEBHOOK_TIMEOUT', timeout, '10s', 'A webhook that is not answered within this is tried again.'), // prettier-ignore
+  budgetWebhookAttempts: setting('BUDGET_WEBHOOK_ATTEMPTS', wholeNumber(1, 100), '12', 'A webhook that failed this often is given up; pauses double from 10 seconds up to an hour.'), // prettier-ignore
 
   authJwksUrl: setting('AUTH_JWKS_URL', url('https:', 'http:', 'file:'), null, 'Key set (RFC 7517) that verifies bearer tokens. In production this or API_KEYS must be set.'), // prettier-ignore
   authIssuer: setting('AUTH_ISSUER', text, 'usage-analytics', 'Required `iss` of a token.'),

@@ -56,6 +56,10 @@ export class SelectedStorageEngine extends StorageEngine {
     return this.engine.refresh(windows);
   }
 
+  rebuild(window: RefreshWindow, orgId: string | null, signal?: AbortSignal): Promise<void> {
+    return this.engine.rebuild(window, orgId, signal);
+  }
+
   expire(horizons: RetentionHorizons): Promise<void> {
     return this.engine.expire(horizons);
   }

@@ -25,7 +25,7 @@ export interface RetentionHorizons {
  * What differs between TimescaleDB and plain PostgreSQL once the schema is there. Both expose the same relations with
  * the same columns and the same answers; nothing else in the service asks which one runs.
  *
- * `refresh`, `advance` and `expire` wait for each other, in whatever process they run. All of them are safe to repeat
+ * `refresh`, `advance`, `rebuild` and `expire` wait for each other, in whatever process they run. All of them are safe to repeat
  * and to interrupt.
  */
 export abstract class StorageEngine {
@@ -55,6 +55,13 @@ export abstract class StorageEngine {
    * `rollup_state.materialized_through` is left alone, so that a bucket never shrinks because its events are gone.
    */
   abstract refresh(windows: readonly RefreshWindow[]): Promise<void>;
+
+  /**
+   * Makes every rollup of the closed buckets that `window` touches what the events say, whatever it holds; of one
+   * organisation where the engine can tell them apart, else of all (`null`). Answers stay as they are or become right
+   * while it runs. The same limits as for `refresh` hold. `signal` ends it between steps.
+   */
+  abstract rebuild(window: RefreshWindow, orgId: string | null, signal?: AbortSignal): Promise<void>;
 
   /** Drops what has passed its retention and compresses what is due; never touches a rollup above its horizon. */
   abstract expire(horizons: RetentionHorizons): Promise<void>;

@@ -30,6 +30,7 @@ const refreshRollup = sqlOver(
   'engine/timescale/refresh-rollup',
   ROLLUPS.map(([relation]) => relation),
 );
+const noteAsChanged = sql('engine/timescale/note-as-changed');
 const dropChunks = sqlOver('engine/timescale/drop-chunks', [
   'usage_events',
   ...ROLLUPS.map(([relation]) => relation),
@@ -71,6 +72,22 @@ export class TimescaleEngine extends StorageEngine {
     await this.alone(async () => {
       const { raw_from: from, materialized_through: through } = await this.state();
       await this.refreshWithin(windows, { from, through });
+    });
+  }
+
+  /** Continuous aggregates hold all organisations, so all are rebuilt. */
+  async rebuild(window: RefreshWindow, _orgId: string | null, signal?: AbortSignal): Promise<void> {
+    await this.alone(async () => {
+      const { raw_from: from, materialized_through: through } = await this.state();
+      await withConnection(this.pool, async (client) => {
+        for (const [relation, bucketMs] of ROLLUPS) {
+          for (const { start, end } of bucketWindows([window], bucketMs, { from, through })) {
+            signal?.throwIfAborted();
+            await client.query(noteAsChanged.text, [relation, start, end]);
+            await run(client, refreshRollup.over(relation).text, [start, end]);
+          }
+        }
+      });
     });
   }
 

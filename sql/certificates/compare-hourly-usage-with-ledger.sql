@@ -1,0 +1,48 @@
+-- Compares the requests of usage_hourly with what the ledger says was stored, where the events are gone.
+-- $1 organisation, or null for all  $2 start  $3 end, both on whole hours  $4 differences to list
+-- Columns: relation, expectedRequests (of the ledger), requests, differing, awaiting (always 0), differences (JSON text).
+-- Index: primary key of ingest_ledger, (org_id, bucket) of usage_hourly.
+with base as (
+  select org_id, hour as bucket, stored as requests
+  from ingest_ledger
+  where ($1::uuid is null or org_id = $1::uuid)
+    and hour >= $2::timestamptz
+    and hour < $3::timestamptz
+    and stored > 0
+), rolled_up as (
+  select org_id, bucket, sum(requests) as requests
+  from usage_hourly
+  where ($1::uuid is null or org_id = $1::uuid)
+    and bucket >= $2::timestamptz
+    and bucket < $3::timestamptz
+  group by 1, 2
+), compared as (
+  select
+    bucket,
+    org_id,
+    base.requests as expected,
+    rolled_up.requests as found,
+    base.requests is distinct from rolled_up.requests as differs
+  from base
+  full join rolled_up using (org_id, bucket)
+), numbered as (
+  select compared.*, row_number() over (partition by differs order by bucket, org_id) as place
+  from compared
+)
+select
+  'usage_hourly' as relation,
+  coalesce(sum(expected), 0)::text as "expectedRequests",
+  coalesce(sum(found), 0)::text as requests,
+  count(*) filter (where differs)::integer as differing,
+  0 as awaiting,
+  coalesce(
+    jsonb_agg(
+      jsonb_build_object(
+        'orgId', org_id,
+        'bucket', to_char(bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+        'expected', case when expected is not null then jsonb_build_object('requests', expected::text) end,
+        'found', case when found is not null then jsonb_build_object('requests', found::text) end)
+      order by place)
+    filter (where differs and place <= $4::integer),
+    '[]')::text as differences
+from numbered

@@ -1,0 +1,158 @@
+// Reconciles events, rollups, ledger and quarantine, and names every difference.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Client, Pool } from 'pg';
+import { describeDifference, describeLayer } from '../certificates/incomplete-reasons';
+import { type Verification, verify } from '../certificates/verification';
+import { type Config, loadConfig } from '../platform/config/config';
+import { DatabaseServer } from '../platform/database/database-server';
+import { Cluster } from '../platform/database/embedded/cluster';
+import { serverAccount } from '../platform/database/embedded/postgres-programs';
+import { INSTANT_FORMS, parseInstant } from '../shared/time-window';
+import { TimeZone } from '../shared/time-zone';
+
+const USAGE = `Usage: npm run verify [-- options]
+
+  --start TIME   from here on, snapped to hours (default: everything that is kept)
+  --end TIME     up to here (now)
+  --org UUID     one organisation (all)
+  --list N       differences to name per layer (100)
+  --json         the findings as JSON
+  --help         this text
+
+TIME is ${INSTANT_FORMS}, in UTC.
+Reads the database of DATABASE_URL, or the embedded one of DATA_DIR, and changes nothing. Exit code 0: all layers
+agree. 1: a layer differs, or the verification failed. 2: the options are wrong. 3: all layers agree, and a gap of the
+stream or a conflict waits for a review.
+`;
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const DIFFERS = 1;
+const WRONG_OPTIONS = 2;
+const UNREVIEWED = 3;
+
+class UsageError extends Error {}
+
+async function main(): Promise<void> {
+  const { help, json, org, start, end, list } = parse();
+  if (help) return void process.stdout.write(USAGE);
+  const config = loadConfig({ ...process.env, NODE_ENV: 'development' });
+  const database = await openDatabase(config);
+  const pool = new Pool({ connectionString: database.url, options: '-c TimeZone=UTC', max: 1 });
+  try {
+    const { retentionHourly } = config;
+    const options = { now: new Date(), orgId: org, start, end, retentionHourly, listed: list };
+    const verification = await verify(pool, options);
+    console.log(json ? JSON.stringify(verification, null, 2) : describe(verification));
+    process.exitCode = exitCodeOf(verification);
+  } finally {
+    await pool.end();
+    await database.stop();
+  }
+}
+
+function exitCodeOf({ differing, openGaps, unreviewedConflicts }: Verification): number {
+  if (differing > 0) return DIFFERS;
+  return openGaps.length > 0 || unreviewedConflicts.length > 0 ? UNREVIEWED : 0;
+}
+
+function describe({ window, layers, differing, openGaps, unreviewedConflicts }: Verification): string {
+  if (window === null) return 'There is nothing to verify.';
+  const lines = [`From ${iso(window.start)} to ${iso(window.end)}:`];
+  for (const layer of layers) {
+    const { relation, against, found, awaiting, differences } = layer;
+    const waiting = awaiting > 0 ? `, ${awaiting} rows await the refresh of late events` : '';
+    if (layer.differing === 0) {
+      lines.push(`  ${relation} agrees with ${against}: ${found.requests} requests${waiting}`);
+      continue;
+    }
+    lines.push(`  ${describeLayer({ ...layer, differences: [] })}${waiting}:`);
+    for (const difference of differences) {
+      lines.push(`    org ${difference.orgId} ${describeDifference(difference)}`);
+    }
+    if (layer.differing > differences.length)
+      lines.push(`    and ${layer.differing - differences.length} more`);
+  }
+  for (const { partition, kind, fromOffset, toOffset, dataFrom, dataThrough, gapId } of openGaps) {
+    lines.push(
+      `  gap ${gapId}: partition ${partition} ${kind} at offsets ${fromOffset} to ${toOffset ?? 'unknown'}, ` +
+        `events from ${dataFrom ?? 'unknown'} to ${dataThrough} may be missing`,
+    );
+  }
+  for (const { orgId, bucket, conflicts } of unreviewedConflicts) {
+    lines.push(`  org ${orgId} at ${bucket}: ${conflicts} conflicts that nobody has reviewed`);
+  }
+  lines.push(
+    differing === 0
+      ? 'All layers agree.'
+      : `${differing} rows differ: ask for a re-aggregation of their windows.`,
+  );
+  return lines.join('\n');
+}
+
+function iso(instant: number): string {
+  return new Date(instant).toISOString();
+}
+
+/** An embedded server that another process runs is used as it is; one that nobody runs is started meanwhile. */
+async function openDatabase(config: Config): Promise<{ url: string; stop(): Promise<void> }> {
+  if (config.databaseUrl === null && existsSync(join(config.dataDir))) {
+    const { url } = Cluster.open(config.dataDir, serverAccount());
+    if (await isReachable(url)) return { url, stop: () => Promise.resolve() };
+  }
+  return DatabaseServer.of(config);
+}
+
+async function isReachable(url: string): Promise<boolean> {
+  const client = new Client({ connectionString: url });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await client.end();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function parse() {
+  const { help, json, org, start, end, list } = options();
+  if (org !== undefined && !UUID.test(org)) throw new UsageError('--org must be a UUID.');
+  const listed = Number(list);
+  if (!Number.isInteger(listed) || listed < 1)
+    throw new UsageError('--list must be a whole number from 1 up.');
+  const window = { start: instant('start', start), end: instant('end', end) };
+  if (window.start && window.end && window.start >= window.end)
+    throw new UsageError('--end must be after --start.');
+  return { help, json, org: org?.toLowerCase() ?? null, ...window, list: listed };
+}
+
+function instant(side: 'start' | 'end', text: string | undefined): Date | null {
+  if (text === undefined) return null;
+  const parsed = parseInstant(text, { now: Date.now(), zone: TimeZone.UTC, side });
+  if (parsed === undefined) throw new UsageError(`--${side} must be ${INSTANT_FORMS}.`);
+  return new Date(parsed);
+}
+
+function options() {
+  try {
+    return parseArgs({
+      options: {
+        start: { type: 'string' },
+        end: { type: 'string' },
+        org: { type: 'string' },
+        list: { type: 'string', default: '100' },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = error instanceof UsageError ? WRONG_OPTIONS : DIFFERS;
+});
