@@ -1,10 +1,10 @@
--- How many requests of one organisation took how long, per bucket and group, from its single events; rows with slot null are
--- of the whole window.
+-- How many requests of one organisation took how long, per bucket and group, from its single events.
 -- $1 organisation  $2 start  $3 end of the window  $4 starts of its buckets, ascending
 -- $5 models, $6 clients, or null for all
 -- group by: $7 model  $8 client  $9 status
 -- groups to keep, the others fold into one; null keeps all: $10 models  $11 clients  $12 statuses
--- Columns: slot, other, modelId, clientId, status as in series; bins (ascending) and counts as JSON arrays of the same length.
+-- Columns: slot, other, modelId, clientId, status as in series; packed (a JSON array of requests * 512 + latency bin, in
+-- no order; of the group "other" a bin may come several times).
 -- Index: usage_events_by_org.
 with binned as (
   select
@@ -21,29 +21,15 @@ with binned as (
     and ($5::text[] is null or model_id = any($5::text[]))
     and ($6::text[] is null or client_id = any($6::text[]))
   group by 1, 2, 3, 4, 5
-),
-folded as (
-  select
-    binned.slot,
-    $10::text[] is not null and kept.place is null as other,
-    case when $10::text[] is null or kept.place is not null then binned.model_id else '' end as model_id,
-    case when $10::text[] is null or kept.place is not null then binned.client_id else '' end as client_id,
-    case when $10::text[] is null or kept.place is not null then binned.status else '' end as status,
-    binned.latency_bin,
-    sum(binned.requests) as requests
-  from binned
-  left join unnest($10::text[], $11::text[], $12::text[])
-    with ordinality as kept (model_id, client_id, status, place)
-    using (model_id, client_id, status)
-  group by grouping sets ((1, 2, 3, 4, 5, binned.latency_bin), (binned.latency_bin))
 )
 select
-  slot,
-  other,
-  model_id as "modelId",
-  client_id as "clientId",
-  status as status,
-  array_to_json(array_agg(latency_bin order by latency_bin)) as bins,
-  array_to_json(array_agg(requests order by latency_bin)) as counts
-from folded
-group by slot, other, model_id, client_id, status
+  binned.slot,
+  $10::text[] is not null and kept.place is null as other,
+  case when $10::text[] is null or kept.place is not null then binned.model_id else '' end as "modelId",
+  case when $10::text[] is null or kept.place is not null then binned.client_id else '' end as "clientId",
+  case when $10::text[] is null or kept.place is not null then binned.status else '' end as status,
+  array_to_json(array_agg(binned.requests * 512 + binned.latency_bin)) as packed
+from binned
+left join unnest($10::text[], $11::text[], $12::text[]) with ordinality as kept (model_id, client_id, status, place)
+  using (model_id, client_id, status)
+group by 1, 2, 3, 4, 5

@@ -1,10 +1,11 @@
--- How many requests of all organisations took how long, per bucket and group, from a sketch; rows with slot null are
--- of the whole window.
+-- How many requests of all organisations took how long, per bucket and group, from a sketch. Only behind a permission
+-- for the platform.
 -- $1 organisations, or null for all  $2 start  $3 end of the window  $4 starts of its buckets, ascending
 -- $5 models, or null for all
 -- group by: $6 org  $7 model
 -- groups to keep, the others fold into one; null keeps all: $8 orgs  $9 models
--- Columns: slot, other, orgId, modelId as in series; bins (ascending) and counts as JSON arrays of the same length.
+-- Columns: slot, other, orgId, modelId as in series; packed (a JSON array of requests * 512 + latency bin, in no order;
+-- of the group "other" a bin may come several times).
 -- Index: the bucket's own of the sketch, or its partitions by bucket.
 with binned as (
   select
@@ -19,27 +20,14 @@ with binned as (
     and bucket < $3::timestamptz
     and ($5::text[] is null or model_id = any($5::text[]))
   group by 1, 2, 3, 4
-),
-folded as (
-  select
-    binned.slot,
-    $8::text[] is not null and kept.place is null as other,
-    case when $8::text[] is null or kept.place is not null then binned.org_id else '' end as org_id,
-    case when $8::text[] is null or kept.place is not null then binned.model_id else '' end as model_id,
-    binned.latency_bin,
-    sum(binned.requests) as requests
-  from binned
-  left join unnest($8::text[], $9::text[])
-    with ordinality as kept (org_id, model_id, place)
-    using (org_id, model_id)
-  group by grouping sets ((1, 2, 3, 4, binned.latency_bin), (binned.latency_bin))
 )
 select
-  slot,
-  other,
-  org_id as "orgId",
-  model_id as "modelId",
-  array_to_json(array_agg(latency_bin order by latency_bin)) as bins,
-  array_to_json(array_agg(requests order by latency_bin)) as counts
-from folded
-group by slot, other, org_id, model_id
+  binned.slot,
+  $8::text[] is not null and kept.place is null as other,
+  case when $8::text[] is null or kept.place is not null then binned.org_id else '' end as "orgId",
+  case when $8::text[] is null or kept.place is not null then binned.model_id else '' end as "modelId",
+  array_to_json(array_agg(binned.requests * 512 + binned.latency_bin)) as packed
+from binned
+left join unnest($8::text[], $9::text[]) with ordinality as kept (org_id, model_id, place)
+  using (org_id, model_id)
+group by 1, 2, 3, 4

@@ -8,6 +8,7 @@ import { AppError } from '../shared/errors';
 import type { BinCount } from '../shared/latency-sketch';
 import type { Buckets } from '../shared/time-window';
 import { type Dimension, type Relation, ROLLUPS, SKETCHES } from './choose-relation';
+import { unpackBins } from './latency-bins';
 import type { Period, SeriesQuestion } from './series-question';
 
 /** The value of each dimension; empty where it is not grouped by, and for events that named no client. */
@@ -57,12 +58,7 @@ export interface SeriesCells {
 const COLUMN_OF = { org: 'orgId', model: 'modelId', client: 'clientId', status: 'status' } as const;
 type GroupColumns = Partial<Record<(typeof COLUMN_OF)[Dimension], string>>;
 type SeriesRow = GroupColumns & Counts & { slot: number | null; other: boolean | null };
-type BinsRow = GroupColumns & {
-  slot: number | null;
-  other: boolean | null;
-  bins: number[];
-  counts: number[];
-};
+type BinsRow = GroupColumns & { slot: number; other?: boolean; packed: number[] };
 
 /** A statement over a relation and the dimensions that its columns and parameters have, in their order. */
 interface Reading {
@@ -74,32 +70,49 @@ type Readings = ReadonlyMap<Relation, Reading>;
 interface Subject {
   readonly series: Readings;
   readonly topGroups: Readings;
-  readonly bins: Readings;
+  /** By the relation, and whether models are told apart. */
+  readonly bins: (relation: Relation, groupBy: ReadonlySet<Dimension>) => Reading;
   /** First parameter of every statement. */
   readonly orgs: string | readonly string[] | null;
 }
 
 const takeSnapshot = sql('aggregation/take-snapshot');
+const tuneReading = sql('aggregation/tune-reading');
 const OF_ROLLUPS = ['model', 'client'] as const;
 const OF_EVENTS = ['model', 'client', 'status'] as const;
+const EVENT_BINS: Reading = { statement: sql('aggregation/latency-bins-of-events'), dimensions: OF_EVENTS };
+const BINS = readings('aggregation/latency-bins', SKETCHES, [], EVENT_BINS);
+const BINS_BY_MODEL = readings('aggregation/latency-bins-by-model', SKETCHES, ['model'], EVENT_BINS);
+const PLATFORM_BINS = readings('aggregation/platform-latency-bins', SKETCHES, ['org', 'model']);
 const ORG = {
-  series: readings('aggregation/series', OF_ROLLUPS, OF_EVENTS),
-  topGroups: readings('aggregation/top-groups', OF_ROLLUPS, OF_EVENTS),
-  bins: readings('aggregation/latency-bins', ['model'], OF_EVENTS),
+  series: readings('aggregation/series', ROLLUPS, OF_ROLLUPS, {
+    statement: sql('aggregation/series-of-events'),
+    dimensions: OF_EVENTS,
+  }),
+  topGroups: readings('aggregation/top-groups', ROLLUPS, OF_ROLLUPS, {
+    statement: sql('aggregation/top-groups-of-events'),
+    dimensions: OF_EVENTS,
+  }),
+  bins: (relation: Relation, groupBy: ReadonlySet<Dimension>) =>
+    readingOf(groupBy.has('model') ? BINS_BY_MODEL : BINS, relation),
 };
 const PLATFORM = {
-  series: readings('aggregation/platform-series', ['org', 'model', 'client']),
-  topGroups: readings('aggregation/platform-top-groups', ['org', 'model', 'client']),
-  bins: readings('aggregation/platform-latency-bins', ['org', 'model']),
+  series: readings('aggregation/platform-series', ROLLUPS, ['org', 'model', 'client']),
+  topGroups: readings('aggregation/platform-top-groups', ROLLUPS, ['org', 'model', 'client']),
+  bins: (relation: Relation) => readingOf(PLATFORM_BINS, relation),
 };
 
-function readings(path: string, ofRollups: readonly Dimension[], ofEvents?: readonly Dimension[]): Readings {
-  const relations = path.endsWith('latency-bins') ? SKETCHES : ROLLUPS;
-  const overRollups = sqlOver<Relation>(path, relations);
-  const all = new Map<Relation, Reading>(
-    relations.map((relation) => [relation, { statement: overRollups.over(relation), dimensions: ofRollups }]),
+function readings(
+  path: string,
+  relations: readonly Relation[],
+  dimensions: readonly Dimension[],
+  ofEvents?: Reading,
+): Readings {
+  const over = sqlOver<Relation>(path, relations);
+  const all = new Map(
+    relations.map((relation) => [relation, { statement: over.over(relation), dimensions }]),
   );
-  if (ofEvents) all.set('usage_events', { statement: sql(`${path}-of-events`), dimensions: ofEvents });
+  if (ofEvents) all.set('usage_events', ofEvents);
   return all;
 }
 
@@ -120,6 +133,7 @@ export class SeriesReader {
   private async read(subject: Subject, question: SeriesQuestion): Promise<SeriesCells> {
     return inTransaction(this.pool, async (client) => {
       await client.query(takeSnapshot.text);
+      await client.query(tuneReading.text);
       const kept = await topGroups(client, subject, question);
       const current = await readPeriod(client, subject, question, question.current, kept);
       const previous =
@@ -146,16 +160,16 @@ async function readPeriod(
   const [total, ...counted] = rows;
   if (!total) throw new Error('The statement of a series answered without its total.');
   if (counted.length > maxRows) throw tooManyRows(maxRows);
-  const bins = await readBins(client, subject, question, period, kept);
+  const packed = await readPackedBins(client, subject, question, period, kept);
   return {
     buckets: period.buckets,
-    total: { counts: total, bins: bins.get(keyOf(total)) ?? [] },
+    total: { counts: total, bins: unpackBins([...packed.values()].flat()) },
     cells: counted.map((row) => ({
       index: (row.slot ?? 0) - 1,
       group: groupOf(row),
       isOther: row.other === true,
       counts: row,
-      bins: bins.get(keyOf(row)) ?? [],
+      bins: unpackBins(packed.get(keyOf(row)) ?? []),
     })),
   };
 }
@@ -183,25 +197,23 @@ async function topGroups(
   return rows.map(groupOf);
 }
 
-async function readBins(
+/** What the sketch says, by bucket and group; empty when no percentiles are asked for. */
+async function readPackedBins(
   client: PoolClient,
   subject: Subject,
   question: SeriesQuestion,
   period: Period,
   kept: readonly Group[] | null,
-): Promise<Map<string, BinCount[]>> {
-  if (period.latencies === null) return new Map();
-  const bins = readingOf(subject.bins, period.latencies);
+): Promise<Map<string, number[][]>> {
+  const packed = new Map<string, number[][]>();
+  if (period.latencies === null) return packed;
+  const bins = subject.bins(period.latencies, question.groupBy);
   const { rows } = await client.query<BinsRow>({
     ...bins.statement,
     values: parametersOf(subject, question, period, kept, bins),
   });
-  return new Map(
-    rows.map((row) => [
-      keyOf(row),
-      row.bins.map((bin, index) => ({ bin, requests: BigInt(row.counts[index] ?? 0) })),
-    ]),
-  );
+  for (const row of rows) packed.set(keyOf(row), [...(packed.get(keyOf(row)) ?? []), row.packed]);
+  return packed;
 }
 
 /** The parameters that statements of series and of latency bins have in common, in their order. */
@@ -235,16 +247,9 @@ function groupOf({ orgId = '', modelId = '', clientId = '', status = '' }: Group
   return { org: orgId, model: modelId, client: clientId, status };
 }
 
-function keyOf({
-  slot,
-  other,
-  orgId,
-  modelId,
-  clientId,
-  status,
-}: GroupColumns & { slot: number | null; other: boolean | null }): string {
-  // prettier-ignore
-  return slot === null ? '' : JSON.stringify([slot, other, orgId || '', modelId || '', clientId || '', status || '']);
+function keyOf(row: GroupColumns & { slot: number | null; other?: boolean | null }): string {
+  const { org, model, client, status } = groupOf(row);
+  return JSON.stringify([row.slot, row.other === true, org, model, client, status]);
 }
 
 export function tooManyRows(maxRows: number): AppError {
