@@ -1,20 +1,19 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { Logger } from 'nestjs-pino';
 import { AppModule } from './app.module';
 import type { Config } from './platform/config/config';
 import { configureHttp, httpAdapter } from './platform/http/http-server';
 import { serveOpenApi } from './platform/http/openapi';
+import { ServiceLogger } from './platform/logging/service-logger';
 
 /** The whole service for a configuration, not listening yet; the same in production and in tests. */
 export async function createApplication(config: Config): Promise<NestFastifyApplication> {
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(config), httpAdapter(config), {
-    bufferLogs: true,
+    logger: ServiceLogger.of(config),
     abortOnError: false,
     // Fastify reads JSON by itself; Nest would add forms.
     bodyParser: false,
   });
-  app.useLogger(app.get(Logger));
   await configureHttp(app);
   serveOpenApi(app);
   return app;

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { Logger } from 'nestjs-pino';
+import { Logger } from '@nestjs/common';
 import { collectDefaultMetrics } from 'prom-client';
 import { createApplication } from './application';
 import { ConfigError, loadConfig } from './platform/config/config';
@@ -16,7 +16,7 @@ async function main(): Promise<void> {
     app.get(ReadinessChecks).stop();
     // Whatever hangs must not hold the process beyond its grace; what is committed stays, the rest is read again.
     setTimeout(() => {
-      app.get(Logger).warn({}, 'SHUTDOWN_GRACE is over, what still ran is cut off');
+      new Logger('Shutdown').warn({}, 'SHUTDOWN_GRACE is over, what still ran is cut off');
       process.exit(0);
     }, config.shutdownGrace).unref();
     app.close().then(

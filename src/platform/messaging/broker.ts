@@ -30,11 +30,12 @@ export class Broker implements OnApplicationShutdown {
   private mismatch: string | undefined;
 
   constructor(
-    { managedConnection }: AmqpConnection,
+    amqp: AmqpConnection,
     private readonly config: Config,
     checks: ReadinessChecks,
   ) {
-    this.consuming = managedConnection;
+    subscribeInBackground(amqp);
+    this.consuming = amqp.managedConnection;
     this.publishing = connect([config.amqpUrl ?? ''], connectionOptions('publish'));
     this.tellOutages('consume', this.consuming);
     this.tellOutages('publish', this.publishing);
@@ -100,6 +101,18 @@ export class Broker implements OnApplicationShutdown {
       this.logger.log({ purpose }, 'RabbitMQ is connected');
     });
   }
+}
+
+/**
+ * golevelup waits with the start of the application until each handler of a work queue is subscribed, that is until the
+ * broker is there. Here it subscribes whenever that is.
+ */
+function subscribeInBackground(amqp: AmqpConnection): void {
+  const subscribe = amqp.createSubscriber.bind(amqp) as AmqpConnection['createSubscriber'];
+  amqp.createSubscriber = (...handler) => {
+    void subscribe(...handler);
+    return Promise.resolve({ consumerTag: '' });
+  };
 }
 
 /** An error that nobody listens to would end the process; 'close' follows each of them. */
