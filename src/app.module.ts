@@ -8,6 +8,7 @@ import { ExportsModule } from './exports/exports.module';
 import { FreshnessModule } from './freshness/freshness.module';
 import type { Config } from './platform/config/config';
 import { IngestionModule } from './ingestion/ingestion.module';
+import { IngestionRepairModule } from './ingestion/repair.module';
 import { PlatformModule } from './platform/platform.module';
 
 /** The one file that knows every module. */
@@ -21,6 +22,7 @@ export class AppModule {
         CqrsModule.forRoot(),
         AccessModule,
         IngestionModule.of(config),
+        IngestionRepairModule,
         RollupsModule,
         AggregationModule,
         FreshnessModule,

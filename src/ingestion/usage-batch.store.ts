@@ -17,6 +17,7 @@ const QUARANTINE_SLICE = 200;
 
 const advanceCursor = sql('ingestion/advance-cursor');
 const holdCursor = sql('ingestion/hold-cursor');
+const holdAllCursors = sql('ingestion/hold-all-cursors');
 const touchDirectCursor = sql('ingestion/touch-direct-cursor');
 const holdWatermark = sql('ingestion/hold-watermark');
 const claimKeys = sql('ingestion/claim-keys');
@@ -35,6 +36,10 @@ export class UsageBatchStore {
 
   /** Locks the partition's cursor and moves it behind the batch. Throws `PartitionLostError` when it is not ours. */
   async takeCursor(client: PoolClient, { source, events }: UsageBatch): Promise<void> {
+    if (source.kind === 'repair') {
+      await client.query(holdAllCursors);
+      return;
+    }
     if (source.kind === 'direct') {
       await client.query(touchDirectCursor);
       return;
@@ -161,7 +166,7 @@ export class UsageBatchStore {
               source.firstOffset,
               source.lastOffset,
             ]
-          : [0, 0, 'direct', null, null]),
+          : [0, 0, source.kind, null, null]),
         messages,
         stored,
         duplicate,

@@ -71,7 +71,7 @@ export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
    * and repaired once each, so the usual batch pays for none of it.
    */
   private async storeRepairing(batch: UsageBatch) {
-    let attempt: Attempt = { batch, searchStored: false };
+    let attempt: Attempt = { batch, searchStored: isReread(batch) };
     for (let repairs = 0; ; repairs += 1) {
       try {
         return await inTransaction(this.pool, (client) => this.storeOnce(client, attempt));
@@ -162,4 +162,9 @@ function withoutExpired(batch: UsageBatch, rawFrom: number): UsageBatch {
     events: batch.events.filter(({ event }) => event.occurredAt >= rawFrom),
     rejects: [...batch.rejects, ...expired.map((event) => toReject(event, 'too_late', detail))],
   };
+}
+
+/** Its events may have been stored long ago, and may be older than the late horizon. */
+function isReread({ source }: UsageBatch): boolean {
+  return source.kind === 'repair' || (source.kind === 'stream' && source.replay);
 }

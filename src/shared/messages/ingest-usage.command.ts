@@ -23,9 +23,14 @@ export interface DirectSource {
   readonly kind: 'direct';
 }
 
+/** Events that an operator admits one by one; stored under partition 0, whoever owns that. */
+export interface RepairSource {
+  readonly kind: 'repair';
+}
+
 /** What one transaction takes in. Every event and reject of the batch was received before `receivedAt`. */
 export interface UsageBatch {
-  readonly source: StreamSource | DirectSource;
+  readonly source: StreamSource | DirectSource | RepairSource;
   readonly receivedAt: Date;
   readonly messages: number;
   readonly events: readonly PositionedEvent[];
