@@ -108,7 +108,7 @@ export class Broker implements OnApplicationShutdown {
  * broker is there. Here it subscribes whenever that is.
  */
 function subscribeInBackground(amqp: AmqpConnection): void {
-  const subscribe = amqp.createSubscriber.bind(amqp) as AmqpConnection['createSubscriber'];
+  const subscribe: AmqpConnection['createSubscriber'] = amqp.createSubscriber.bind(amqp);
   amqp.createSubscriber = (...handler) => {
     void subscribe(...handler);
     return Promise.resolve({ consumerTag: '' });
