@@ -357,6 +357,7 @@ describe('export jobs', () => {
       store.before = (key) =>
         key.endsWith('.csv') ? new Promise((go) => (release = go)) : Promise.resolve();
       const written = exporting.worker.work(jobId);
+      await eventually(async () => expect((await get(jobId)).body.state).toBe('running'));
       // Longer than the lease: heartbeats keep it.
       for (let waited = 0; waited < 1_500; waited += 100) {
         expect(await exporting.jobs.claim('another', jobId)).toBeUndefined();

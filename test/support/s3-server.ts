@@ -14,6 +14,8 @@ export interface TestS3 {
   readonly proxy: S3Proxy;
   /** A store with these options on the bucket; it gives up quickly. */
   store(options?: Partial<S3ArtifactStoreOptions>): S3ArtifactStore;
+  /** Of every object that is visible, past the proxy. */
+  keys(): Promise<string[]>;
   stop(): Promise<void>;
 }
 
@@ -48,6 +50,10 @@ export async function startTestS3(encryption: Record<string, string> = SSE_S3): 
         },
         { credentials: S3_CREDENTIALS },
       ),
+    keys: async () => {
+      const listing = await fetch(`http://127.0.0.1:${port}/${S3_BUCKET}?list-type=2&max-keys=1000`);
+      return [...(await listing.text()).matchAll(/<Key>([^<]+)<\/Key>/g)].map(([, key = '']) => key);
+    },
     stop: async () => {
       await proxy.stop();
       await server.close();
