@@ -10,6 +10,7 @@ import type { Config } from './platform/config/config';
 import { IngestionModule } from './ingestion/ingestion.module';
 import { IngestionRepairModule } from './ingestion/repair.module';
 import { PlatformModule } from './platform/platform.module';
+import { ReaggregationModule } from './reaggregation/reaggregation.module';
 
 /** The one file that knows every module. */
 @Module({})
@@ -27,6 +28,7 @@ export class AppModule {
         AggregationModule,
         FreshnessModule,
         CertificatesModule,
+        ReaggregationModule.of(config),
         ExportsModule.of(config),
       ],
     };

@@ -56,7 +56,10 @@ export async function verify(pool: Pool, options: VerificationOptions): Promise<
   const asked = Math.max(options.start?.getTime() ?? -Infinity, oldest?.getTime() ?? Infinity);
   const window: TimeWindow = {
     start: Math.floor(asked / HOUR_MS) * HOUR_MS,
-    end: Math.ceil((options.end?.getTime() ?? now.getTime() + AHEAD_MS) / HOUR_MS) * HOUR_MS,
+    // The whole of the last day, so that its bucket is looked at, too.
+    end: options.end
+      ? Math.ceil(options.end.getTime() / HOUR_MS) * HOUR_MS
+      : endOfDay(now.getTime() + AHEAD_MS),
   };
   const reconciliation = new Reconciliation(pool, { orgId, listed, signal });
   const isEmpty = !(window.start < window.end);
@@ -79,4 +82,8 @@ async function readConflicts(pool: Pool, orgId: string | null, { start, end }: T
   const values = [orgId, new Date(start), new Date(end), listed];
   const { rows } = await pool.query<UnreviewedConflicts>({ ...unreviewedConflicts, values });
   return rows;
+}
+
+function endOfDay(instant: number): number {
+  return Math.ceil(instant / DAY_MS) * DAY_MS;
 }

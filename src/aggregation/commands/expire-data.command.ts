@@ -3,10 +3,9 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Config } from '../../platform/config/config';
 import { DAY_MS, HOUR_MS, startOfBucket } from '../../platform/database/bucket-windows';
 import { Leases } from '../../platform/database/lease';
-import { StorageEngine } from '../../platform/database/storage-engine';
+import { ROLLUPS_LEASE, StorageEngine } from '../../platform/database/storage-engine';
 import { Clock } from '../../shared/clock';
 import { RollupState } from '../rollup-state';
-import { ROLLUPS_LEASE } from './refresh-rollups.command';
 
 /** How long to wait for a refresh that is under way. */
 const WAIT_MS = 120_000;

@@ -3,14 +3,11 @@ import { Command, CommandHandler, EventBus, type ICommandHandler } from '@nestjs
 import { Config } from '../../platform/config/config';
 import { DAY_MS, QUARTER_HOUR_MS, startOfBucket } from '../../platform/database/bucket-windows';
 import { type Lease, Leases } from '../../platform/database/lease';
-import { StorageEngine } from '../../platform/database/storage-engine';
+import { ROLLUPS_LEASE, StorageEngine } from '../../platform/database/storage-engine';
 import { Clock } from '../../shared/clock';
 import { RollupsRefreshed } from '../../shared/messages/rollups-refreshed.event';
 import { rollupDirtyWindows } from '../rollup.metrics';
 import { type DirtyWindow, hourOf, type RollupProgress, RollupState } from '../rollup-state';
-
-/** Refresh and expiry never run at the same time, in whatever process. */
-export const ROLLUPS_LEASE = 'rollups';
 
 /** Dirty windows of one pass; more than that are refreshed in further passes of the same command. */
 const WINDOWS_PER_PASS = 10_000;

@@ -7,7 +7,7 @@ import { AppError } from '../../shared/errors';
 import { decodeUsageMessage } from '../../shared/usage-event/decode-usage-message';
 import type { PositionedEvent, RejectedEvent } from '../../shared/usage-event/usage-event';
 import { decodeRulesOf } from '../decode-rules';
-import { rawHorizon } from '../raw-horizon';
+import { rawHorizon } from '../../shared/raw-horizon';
 
 const readRawHorizon = sql('quarantine/raw-horizon');
 

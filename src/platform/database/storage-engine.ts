@@ -1,5 +1,8 @@
 export type StorageEngineKind = 'timescale' | 'postgres';
 
+/** Refresh, expiry and rebuild never run at the same time, in whatever process: each first takes this lease. */
+export const ROLLUPS_LEASE = 'rollups';
+
 /** A half-open range of time, `[start, end)`. */
 export interface RefreshWindow {
   readonly start: Date;

@@ -8,7 +8,8 @@ export const CONTROL_EXCHANGE = 'analytics.control';
 export const DEAD_LETTERS = 'analytics.control.dead';
 /** Work requests; each name is the routing key and the queue. */
 export const EXPORTS_REQUESTED = 'exports.requested';
-export const WORK_QUEUES = [EXPORTS_REQUESTED, 'reaggregations.requested'] as const;
+export const REAGGREGATIONS_REQUESTED = 'reaggregations.requested';
+export const WORK_QUEUES = [EXPORTS_REQUESTED, REAGGREGATIONS_REQUESTED] as const;
 
 /** A work request that fails this often is a dead letter. */
 const DELIVERY_LIMIT = 5;

@@ -1,4 +1,4 @@
-import { DAY_MS } from '../shared/time-zone';
+import { DAY_MS } from './time-zone';
 
 /**
  * From where on single events are kept for certain, in milliseconds since the epoch. `rawFrom`: what retention has given
