@@ -3,6 +3,7 @@ import { changeSince, exactInteger, ratioOf, rounded } from '../shared/decimal';
 import { type BinCount, percentileFromBins } from '../shared/latency-sketch';
 import type { Freshness } from '../shared/messages/get-freshness.query';
 import { type Tabular, tableColumns } from './answer-format.interceptor';
+import { type PackedBins, unpackBins } from './latency-bins';
 import {
   AnswerFrame,
   EXACT_INTEGER,
@@ -148,7 +149,7 @@ export function reliabilityAnswer(
 }
 
 export function reliabilityOf(percentiles: readonly number[]) {
-  return (counts: Counts, bins: readonly BinCount[]): ReliabilityMeasures => ({
+  return (counts: Counts, packed: PackedBins): ReliabilityMeasures => ({
     requests: exactInteger(counts.requests),
     successes: exactInteger(counts.successes),
     errors: exactInteger(counts.errors),
@@ -157,7 +158,7 @@ export function reliabilityOf(percentiles: readonly number[]) {
     errorRate: errorRate(counts),
     latencyMeanMs: latencyMean(counts),
     latencyMaxMs: counts.latencyMaxMs,
-    ...Object.fromEntries(percentiles.map((each) => [percentileColumn(each), percentileOf(bins, each)])),
+    ...percentilesOf(percentiles, packed),
   });
 }
 
@@ -172,6 +173,12 @@ function reliabilityChange(previous: Counts, current: Counts): ReliabilityChange
 /** `p95Ms`, `p99_9Ms`: a dot would be a path in Grafana's selectors. */
 export function percentileColumn(percentile: number): string {
   return `p${String(percentile).replace('.', '_')}Ms`;
+}
+
+function percentilesOf(percentiles: readonly number[], packed: PackedBins): Partial<ReliabilityMeasures> {
+  // Only here, row by row, so that the bins of all rows are never in memory at once.
+  const bins = unpackBins(packed);
+  return Object.fromEntries(percentiles.map((each) => [percentileColumn(each), percentileOf(bins, each)]));
 }
 
 function percentileOf(bins: readonly BinCount[], percentile: number): number | null {

@@ -5,10 +5,9 @@ import { ApiPool } from '../platform/database/pools';
 import { sql, sqlOver, type Statement } from '../platform/database/sql';
 import { inTransaction } from '../platform/database/transaction';
 import { AppError } from '../shared/errors';
-import type { BinCount } from '../shared/latency-sketch';
 import type { Buckets } from '../shared/time-window';
 import { type Dimension, type Relation, ROLLUPS, SKETCHES } from './choose-relation';
-import { unpackBins } from './latency-bins';
+import type { PackedBins } from './latency-bins';
 import type { Period, SeriesQuestion } from './series-question';
 
 /** The value of each dimension; empty where it is not grouped by, and for events that named no client. */
@@ -38,7 +37,7 @@ export interface Cell {
   readonly isOther: boolean;
   readonly counts: Counts;
   /** Empty when no percentiles were asked for. */
-  readonly bins: readonly BinCount[];
+  readonly bins: PackedBins;
 }
 
 export interface PeriodCells {
@@ -163,13 +162,13 @@ async function readPeriod(
   const packed = await readPackedBins(client, subject, question, period, kept);
   return {
     buckets: period.buckets,
-    total: { counts: total, bins: unpackBins([...packed.values()].flat()) },
+    total: { counts: total, bins: [...packed.values()].flat() },
     cells: counted.map((row) => ({
       index: (row.slot ?? 0) - 1,
       group: groupOf(row),
       isOther: row.other === true,
       counts: row,
-      bins: unpackBins(packed.get(keyOf(row)) ?? []),
+      bins: packed.get(keyOf(row)) ?? [],
     })),
   };
 }

@@ -1,6 +1,6 @@
 import { endOfBucket } from '../shared/time-window';
-import type { BinCount } from '../shared/latency-sketch';
 import { DIMENSIONS } from './choose-relation';
+import type { PackedBins } from './latency-bins';
 import type { SeriesQuestion } from './series-question';
 import { type Cell, type Counts, type Group, type PeriodCells, tooManyRows } from './series-reader';
 
@@ -20,7 +20,7 @@ export interface RowHead {
 }
 
 /** What one row says beside its head. */
-export type Measure<Measures> = (counts: Counts, bins: readonly BinCount[]) => Measures;
+export type Measure<Measures> = (counts: Counts, bins: PackedBins) => Measures;
 
 /** What a group is called in which `limit` folds all that it leaves out. */
 const OTHER = 'other';

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { CqrsModule, QueryBus } from '@nestjs/cqrs';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
+import { Client } from 'pg';
 import { AccessModule } from '../../src/access/access.module';
 import { OrgScope } from '../../src/access/principal';
 import { AggregationModule } from '../../src/aggregation/aggregation.module';
@@ -12,6 +13,9 @@ import { PlatformModule } from '../../src/platform/platform.module';
 import { Clock } from '../../src/shared/clock';
 import type { TestDatabase } from './test-database';
 
+// eslint-disable-next-line @typescript-eslint/unbound-method -- applied to the client it was called on
+const original = Client.prototype.query;
+
 const SECRET = 'a'.repeat(43);
 /** Of the platform administrator as whom requests are sent. */
 export const READER_KEY = `ak_reader_${SECRET}`;
@@ -21,10 +25,18 @@ export interface Reading {
   /** Sends a request as a platform administrator, or with the headers given. */
   get(path: string, headers?: Record<string, string>): Promise<ReadingAnswer>;
   readonly queries: QueryBus;
+  /** The statements that `work` sends to the database, with their parameters. */
+  statementsOf(work: () => Promise<unknown>): Promise<SentStatement[]>;
   scopeOf(orgId: string): OrgScope;
   /** What the service takes for now. */
   now: Date;
   close(): Promise<void>;
+}
+
+export interface SentStatement {
+  readonly name: string;
+  readonly text: string;
+  readonly values: readonly unknown[];
 }
 
 export interface ReadingAnswer {
@@ -80,6 +92,20 @@ export async function startReading(
       };
     },
     queries: app.get(QueryBus),
+    async statementsOf(work) {
+      const sent: SentStatement[] = [];
+      const spy = jest.spyOn(Client.prototype, 'query').mockImplementation(function (this: Client, ...given) {
+        const [statement] = given as unknown[];
+        if (typeof statement === 'object' && statement !== null && 'name' in statement) sent.push(statement as SentStatement); // prettier-ignore
+        return Reflect.apply(original, this, given) as never;
+      });
+      try {
+        await work();
+        return sent;
+      } finally {
+        spy.mockRestore();
+      }
+    },
     scopeOf: (orgId) => OrgScope.of(principal, orgId) as OrgScope,
     get now() {
       return clock.now;
