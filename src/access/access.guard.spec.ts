@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Controller, Get, Module } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
+import { APP_GUARD, Reflector } from '@nestjs/core';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { Config, loadConfig } from '../platform/config/config';
@@ -104,6 +105,20 @@ describe('access', () => {
     });
   }); // prettier-ignore
 
+  it('tells a foreign organisation apart from an unknown one by nothing', async () => {
+    const unknown = '33333333-3333-4333-8333-333333333333';
+    const answers = await Promise.all(
+      [FOREIGN, unknown].map(async (orgId) => {
+        const { headers, payload, statusCode } = await app.inject({
+          url: `/orgs/${orgId}/usage`,
+          headers: { ...as('viewer'), 'x-request-id': 'the-same' },
+        });
+        return { headers: { ...headers, date: undefined }, payload, statusCode };
+      }),
+    );
+    expect(answers[0]).toEqual(answers[1]);
+  });
+
   it('refuses what the roles do not give, and names it', async () => {
     expect(await get('/usage', as('viewer'))).toMatchObject({
       status: 403,
@@ -125,6 +140,15 @@ describe('access', () => {
       status: 400,
       errors: [{ parameter: 'orgId', detail: 'must be a UUID.' }],
     });
+  });
+
+  it('leaves what comes from the broker to the broker’s own access control', async () => {
+    const guard = new AccessGuard(new Reflector(), app.get(BearerTokens), app.get(ApiKeys));
+    const message = new ExecutionContextHost([{}], TrialController, TrialController.prototype.silent);
+    message.setType('rmq');
+    expect(await guard.canActivate(message)).toBe(true);
+    message.setType('http');
+    await expect(guard.canActivate(message)).rejects.toThrow();
   });
 
   it('has no scope to give where the path names no organisation', async () => {
