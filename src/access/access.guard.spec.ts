@@ -13,7 +13,7 @@ import { BearerTokens } from './bearer-tokens';
 import type { OrgScope, Principal } from './principal';
 import { CurrentPrincipal, Requires, Scope } from './requires.decorator';
 
-const OWN = '11111111-1111-4111-8111-111111111111';
+const OWN = 'abcdef11-1111-4111-8111-111111111111';
 const FOREIGN = '22222222-2222-4222-8222-222222222222';
 const SECRET = 'S'.repeat(43);
 const sha256 = createHash('sha256').update(SECRET).digest('hex');
