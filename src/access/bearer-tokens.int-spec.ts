@@ -8,7 +8,7 @@ import { loadConfig } from '../platform/config/config';
 import { BearerTokens } from './bearer-tokens';
 import { signDevelopmentToken } from './development-keys';
 
-const ORG = '11111111-1111-4111-8111-111111111111';
+const ORG = 'abcdef11-1111-4111-8111-111111111111';
 const CLAIMS = {
   sub: 'someone',
   iss: 'https://id.example',
