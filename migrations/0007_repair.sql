@@ -60,6 +60,8 @@ create table replay_requests (
   state text not null default 'pending'
     check (state in ('pending', 'running', 'succeeded', 'failed', 'cancelled')),
   partition smallint not null,
+  -- Of the stream when it was asked for: another one is not read.
+  incarnation integer not null,
   -- Where to begin: one of the two.
   from_offset bigint,
   from_time timestamptz,

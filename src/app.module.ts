@@ -23,7 +23,7 @@ export class AppModule {
         CqrsModule.forRoot(),
         AccessModule,
         IngestionModule.of(config),
-        IngestionRepairModule,
+        IngestionRepairModule.of(config),
         RollupsModule,
         AggregationModule,
         FreshnessModule,
