@@ -139,7 +139,8 @@ export function select(value: unknown, selector: string): unknown {
     .split('.')
     .filter((name) => name !== '')
     .reduce<unknown>((parent, name) => (parent as Record<string, unknown> | null)?.[name], value);
-  if (found === undefined) throw new Error(`There is no ${selector} in ${JSON.stringify(value)}`);
+  if (found === undefined)
+    throw new Error(`There is no ${selector} among ${Object.keys(value ?? {}).join(', ')}`);
   return found;
 }
 
