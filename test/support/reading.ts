@@ -13,7 +13,7 @@ import { PlatformModule } from '../../src/platform/platform.module';
 import { Clock } from '../../src/shared/clock';
 import type { TestDatabase } from './test-database';
 
-// eslint-disable-next-line @typescript-eslint/unbound-method -- applied to the client it was called on
+// Applied to the client it was called on.
 const original = Client.prototype.query;
 
 const SECRET = 'a'.repeat(43);
@@ -94,8 +94,9 @@ export async function startReading(
     queries: app.get(QueryBus),
     async statementsOf(work) {
       const sent: SentStatement[] = [];
-      const spy = jest.spyOn(Client.prototype, 'query').mockImplementation(function (this: Client, ...given) {
-        const [statement] = given as unknown[];
+      const spy = jest.spyOn(Client.prototype, 'query');
+      spy.mockImplementation(function (this: Client, ...given: unknown[]): void {
+        const [statement] = given;
         if (typeof statement === 'object' && statement !== null && 'name' in statement) sent.push(statement as SentStatement); // prettier-ignore
         return Reflect.apply(original, this, given) as never;
       });
