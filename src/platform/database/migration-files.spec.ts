@@ -20,12 +20,10 @@ describe('the files of migrations/', () => {
     if (actual.join('') !== frozen) throw new Error(REFREEZE);
   });
 
-  it('differ between the engines only by suffix, in the same order', () => {
-    const steps = (['postgres', 'timescale'] as const).map((engine) =>
-      migrationFiles(engine).map(({ file }) => file.replace(`.${engine}.sql`, '.sql')),
-    );
-    expect(steps[0]).toEqual(steps[1]);
-    expect(steps[0]?.map((file) => Number(file.slice(0, 4)))).toEqual(steps[0]?.map((_, index) => index + 1));
+  it.each(['postgres', 'timescale'] as const)('have each number once on %s, in order', (engine) => {
+    const numbers = migrationFiles(engine).map(({ file }) => Number(file.slice(0, 4)));
+    expect(numbers).toEqual([...new Set(numbers)].sort((one, other) => one - other));
+    expect(numbers.length).toBeGreaterThan(5);
   });
 
   it('are recorded under names that sort like the files', () => {
