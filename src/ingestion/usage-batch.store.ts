@@ -22,7 +22,13 @@ const touchDirectCursor = sql('ingestion/touch-direct-cursor');
 const holdWatermark = sql('ingestion/hold-watermark');
 const claimKeys = sql('ingestion/claim-keys');
 const findStoredEvents = sql('ingestion/find-stored-events');
-const copyUsageEvents = sqlOver('ingestion/copy-usage-events', ['usage_events', 'usage_events_probe']);
+const copyUsageEvents = sqlOver('ingestion/copy-usage-events', [
+  'usage_events',
+  'usage_events_probe',
+  'late_usage_events',
+]);
+const createLateEvents = sql('ingestion/create-late-events');
+const storeLateEvents = sql('ingestion/store-late-events');
 const createProbe = sql('ingestion/create-probe');
 const storeQuarantined = sql('ingestion/store-quarantined-events');
 const addToLedger = sql('ingestion/add-to-ledger');
@@ -106,8 +112,17 @@ export class UsageBatchStore {
     return new Set(rows.map(({ index }) => index));
   }
 
-  async copyEvents(client: PoolClient, events: readonly UsageEvent[]): Promise<void> {
-    if (events.length > 0) await copyInto(client, copyUsageEvents.over('usage_events'), events);
+  /** Those of days that cannot be compressed by COPY, the others by a way that compressed days bear. */
+  async copyEvents(client: PoolClient, events: readonly UsageEvent[], receivedAt: Date): Promise<void> {
+    const uncompressedFrom = receivedAt.getTime() - Math.min(this.config.compressAfter, DAY_MS);
+    const late = events.filter(({ occurredAt }) => occurredAt < uncompressedFrom);
+    const recent =
+      late.length === 0 ? events : events.filter(({ occurredAt }) => occurredAt >= uncompressedFrom);
+    if (recent.length > 0) await copyInto(client, copyUsageEvents.over('usage_events'), recent);
+    if (late.length === 0) return;
+    await client.query(createLateEvents);
+    await copyInto(client, copyUsageEvents.over('late_usage_events'), late);
+    await client.query(storeLateEvents.text);
   }
 
   /** The events that the database refuses to store whatever else it holds; the transaction is to be thrown away. */

@@ -106,7 +106,7 @@ export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
       ? await this.store.findStored(client, events, identities)
       : new Set<number>();
     const { outcomes, toStore, conflicts } = decideOutcomes(events, identities, known, stored);
-    await this.store.copyEvents(client, toStore);
+    await this.store.copyEvents(client, toStore, receivedAt);
     const kept = await this.store.quarantine(client, batch, conflicts);
 
     // A part of the stream that is read again counts only what was not there before.

@@ -25,11 +25,6 @@ const RULES: readonly Rule[] = [
     kept: ({ rawWindowLimit, rawRetention }) => rawWindowLimit <= rawRetention,
   },
   {
-    sentence: 'COMPRESS_AFTER must be at least LATE_HORIZON: late events would meet compressed chunks.',
-    of: ['compressAfter', 'lateHorizon'],
-    kept: ({ compressAfter, lateHorizon }) => compressAfter >= lateHorizon,
-  },
-  {
     sentence:
       'RAW_RETENTION, RETENTION_15MIN, RETENTION_HOURLY and RETENTION_DAILY must not shrink in this order: a refresh would reach behind the retention of its source and erase rollups.',
     of: ['rawRetention', 'retention15min', 'retentionHourly', 'retentionDaily'],

@@ -114,7 +114,7 @@ export const SETTINGS = {
   retention15min: setting('RETENTION_15MIN', retention, '90d', '15-minute rollups are kept this long; at least RAW_RETENTION.'), // prettier-ignore
   retentionHourly: setting('RETENTION_HOURLY', retention, '396d', 'Hourly rollups are kept this long; at least RETENTION_15MIN.'), // prettier-ignore
   retentionDaily: setting('RETENTION_DAILY', retention, '396d', 'Daily rollups are kept this long; at least RETENTION_HOURLY.'), // prettier-ignore
-  compressAfter: setting('COMPRESS_AFTER', duration, '7d', 'TimescaleDB compresses events older than this; at least LATE_HORIZON, so that late events never meet a compressed chunk.'), // prettier-ignore
+  compressAfter: setting('COMPRESS_AFTER', duration, '7d', 'TimescaleDB compresses events older than this. Below LATE_HORIZON late events meet compressed chunks: counted all the same, but slower.'), // prettier-ignore
   rollupRefreshInterval: setting('ROLLUP_REFRESH_INTERVAL', timeout, '30s', 'How often rollups are materialised and late windows refreshed.'), // prettier-ignore
   rollupRefreshLag: setting('ROLLUP_REFRESH_LAG', duration, '2m', 'Rollups are materialised up to this long before now; what is younger is computed when asked.'), // prettier-ignore
 

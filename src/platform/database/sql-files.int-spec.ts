@@ -20,7 +20,7 @@ const RELATIONS = [
 /** What PostgreSQL can prepare; the rest is DDL, CALL and COPY, which other tests run. */
 const PREPARABLE = /^\s*(select|insert|update|delete|with|values)\b/;
 /** Needs a table that its transaction makes first. */
-const USES_TEMPORARY_TABLE = /usage_events_probe/;
+const USES_TEMPORARY_TABLE = /usage_events_probe|late_usage_events/;
 
 const enginesOf = (file: string): readonly StorageEngineKind[] =>
   ENGINES.filter((engine) => !file.startsWith('engine/') || file.startsWith(`engine/${engine}/`)).filter(
