@@ -1,0 +1,207 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createTestDatabase, type TestDatabase } from '../../test/support/test-database';
+import { IngestPool } from '../platform/database/pools';
+import { type OwnedCursor, PartitionLeases } from './partition-leases';
+
+const LEASE_MS = 300;
+
+describe('the ownership of a partition', () => {
+  let database: TestDatabase;
+  let pool: IngestPool;
+  let first: PartitionLeases;
+  let second: PartitionLeases;
+
+  beforeAll(async () => {
+    database = await createTestDatabase('postgres');
+    pool = new IngestPool(database.url);
+  });
+  afterAll(async () => {
+    await pool.end();
+    await database.drop();
+  });
+  beforeEach(async () => {
+    await database.pool.query('truncate ingest_cursors, data_gaps, leases');
+    [first, second] = [replica('2026-01-01 first'), replica('2026-01-02 second')];
+  });
+
+  function replica(name: string): PartitionLeases {
+    return new PartitionLeases(pool, name, LEASE_MS);
+  }
+
+  async function owned(cursor: Promise<OwnedCursor | undefined>): Promise<OwnedCursor> {
+    const acquired = await cursor;
+    if (!acquired) throw new Error('The partition is not to be had.');
+    return acquired;
+  }
+
+  async function rowOf(columns: string): Promise<unknown> {
+    return (await database.pool.query(`select ${columns} from ingest_cursors`)).rows[0];
+  }
+
+  it('begins with an empty cursor', async () => {
+    expect(await first.acquire(3)).toEqual({
+      partition: 3,
+      epoch: 1,
+      nextOffset: 0,
+      lastMessageHash: null,
+      incarnation: 1,
+    });
+  });
+
+  it('is one replica’s at a time, whoever asks at the same time', async () => {
+    const replicas = Array.from({ length: 8 }, (_, place) => replica(`replica ${place}`));
+    const acquired = await Promise.all(replicas.map((each) => each.acquire(0)));
+    expect(acquired.filter((cursor) => cursor !== undefined)).toHaveLength(1);
+  });
+
+  it('stays with the one that renews it', async () => {
+    const cursor = await owned(first.acquire(0));
+    for (let renewal = 0; renewal < 4; renewal += 1) {
+      await sleep(LEASE_MS / 2);
+      expect(await first.renew(cursor, 0, null)).toBe(true);
+      expect(await second.acquire(0)).toBeUndefined();
+    }
+  });
+
+  it('passes on when its owner has been silent for a lease, in a new epoch with the cursor as it stands', async () => {
+    const former = await owned(first.acquire(0));
+    await database.pool.query(
+      `update ingest_cursors set next_offset = 70, last_message_hash = '\\x07', incarnation = 2`,
+    );
+    await sleep(LEASE_MS + 50);
+    expect(await second.acquire(0)).toEqual({
+      partition: 0,
+      epoch: former.epoch + 1,
+      nextOffset: 70,
+      lastMessageHash: Buffer.from([7]),
+      incarnation: 2,
+    });
+  });
+
+  it('is nothing that a former owner can use any more', async () => {
+    const former = await owned(first.acquire(0));
+    await sleep(LEASE_MS + 50);
+    const { epoch } = await owned(second.acquire(0));
+    expect(await first.renew(former, 5, 0)).toBe(false);
+    await first.recordTruncation(former, 90);
+    await first.recordRecreation(former);
+    await first.release(former);
+    expect(await rowOf('epoch::integer, owner, next_offset, incarnation')).toEqual({
+      epoch,
+      owner: second.replica,
+      next_offset: '0',
+      incarnation: 1,
+    });
+    expect((await database.pool.query('select from data_gaps')).rowCount).toBe(0);
+  });
+
+  it('is its owner’s again at once, in an epoch that fences what that one did before', async () => {
+    const before = await owned(first.acquire(0));
+    const after = await owned(first.acquire(0));
+    expect(after.epoch).toBe(before.epoch + 1);
+    expect(await first.renew(before, 0, null)).toBe(false);
+    expect(await first.renew(after, 0, null)).toBe(true);
+  });
+
+  it('passes on at once when it is given up', async () => {
+    await first.release(await owned(first.acquire(0)));
+    expect(await second.acquire(0)).toMatchObject({ epoch: 2 });
+  });
+
+  it('is not kept from a reader by batches that came over HTTP', async () => {
+    await database.pool.query(
+      `insert into ingest_cursors (partition, epoch, owner, lease_renewed_at) values (0, 1, 'direct', now())`,
+    );
+    expect(await first.acquire(0)).toMatchObject({ epoch: 2, nextOffset: 0 });
+  });
+
+  it('gives offsets beyond 32 bits as numbers, which RabbitMQ insists on', async () => {
+    await first.acquire(0);
+    await database.pool.query('update ingest_cursors set next_offset = 9007199254740991');
+    expect((await owned(first.acquire(0))).nextOffset).toBe(Number.MAX_SAFE_INTEGER);
+  });
+
+  it('tells how far behind it is, and never takes back up to when all is complete', async () => {
+    const cursor = await owned(first.acquire(0));
+    await first.renew(cursor, 12, 5_000);
+    const row = () => rowOf('backlog::integer, data_through');
+    const { backlog, data_through: reached } = (await row()) as { backlog: number; data_through: Date };
+    expect(backlog).toBe(12);
+    expect(Math.abs(Date.now() - 5_000 - reached.getTime())).toBeLessThan(2_000);
+    await first.renew(cursor, 13, null);
+    await first.renew(cursor, 13, 60_000);
+    expect(await row()).toEqual({ backlog: 13, data_through: reached });
+  });
+
+  describe('with a gap', () => {
+    let cursor: OwnedCursor;
+
+    beforeEach(async () => {
+      await first.acquire(0);
+      await database.pool.query(`update ingest_cursors set next_offset = 70, last_message_hash = '\\x07'`);
+      cursor = await owned(first.acquire(0));
+    });
+
+    async function gaps(): Promise<unknown[]> {
+      const { rows } = await database.pool.query<object>(
+        'select kind, incarnation, from_offset::integer, to_offset::integer from data_gaps order by gap_id',
+      );
+      return rows;
+    }
+
+    it('notes which offsets are gone and goes on behind them, of the same stream', async () => {
+      await first.recordTruncation(cursor, 500);
+      expect(await gaps()).toEqual([{ kind: 'truncated', incarnation: 1, from_offset: 70, to_offset: 500 }]);
+      expect(await first.acquire(0)).toMatchObject({
+        nextOffset: 500,
+        lastMessageHash: null,
+        incarnation: 1,
+      });
+    });
+
+    it('notes that the stream is another one and goes on at its beginning', async () => {
+      await first.recordRecreation(cursor);
+      expect(await gaps()).toEqual([{ kind: 'recreated', incarnation: 1, from_offset: 70, to_offset: null }]);
+      expect(await first.acquire(0)).toMatchObject({ nextOffset: 0, lastMessageHash: null, incarnation: 2 });
+    });
+
+    it('notes the same gap once, and each gap of each stream', async () => {
+      await first.recordTruncation(cursor, 500);
+      await first.recordTruncation(cursor, 500);
+      const after = await owned(first.acquire(0));
+      await first.recordRecreation(after);
+      await first.recordRecreation(after);
+      const again = await owned(first.acquire(0));
+      await first.recordTruncation(again, 500);
+      expect(await gaps()).toEqual([
+        { kind: 'truncated', incarnation: 1, from_offset: 70, to_offset: 500 },
+        { kind: 'recreated', incarnation: 1, from_offset: 500, to_offset: null },
+        { kind: 'truncated', incarnation: 2, from_offset: 0, to_offset: 500 },
+      ]);
+    });
+  });
+
+  describe('among replicas', () => {
+    it('is announced by each, the oldest first', async () => {
+      expect(await second.announce()).toEqual([second.replica]);
+      expect(await first.announce()).toEqual([first.replica, second.replica]);
+      expect(await second.announce()).toEqual([first.replica, second.replica]);
+    });
+
+    it('counts no replica that was dismissed, or silent for a lease', async () => {
+      await first.announce();
+      await second.announce();
+      await first.dismiss();
+      expect(await second.announce()).toEqual([second.replica]);
+      await sleep(LEASE_MS + 50);
+      expect(await first.announce()).toEqual([first.replica]);
+    });
+
+    it('forgets replicas that have been gone for a day', async () => {
+      await first.announce();
+      await database.pool.query(`update leases set expires_at = now() - interval '25 hours'`);
+      await second.announce();
+      expect((await database.pool.query('select name from leases')).rows).toHaveLength(1);
+    });
+  });
+});
