@@ -144,7 +144,7 @@ describe('the ownership of a partition', () => {
 
     async function gaps(): Promise<unknown[]> {
       const { rows } = await database.pool.query<object>(
-        'select kind, incarnation, from_offset::integer, to_offset::integer from data_gaps order by gap_id',
+        'select kind, incarnation, from_offset::integer, to_offset::integer from data_gaps order by detected_at',
       );
       return rows;
     }
