@@ -18,13 +18,17 @@ export class ServiceProcess {
 
   /**
    * Starts it with `settings` as its environment; its log goes to `logFile`. Settings of the caller's environment that
-   * the service knows are not passed on, so that two runs are the same.
+   * the service knows are not passed on, so that two runs are the same. `main` is another build's main.js.
    */
-  static async start(settings: Record<string, string>, logFile: string): Promise<ServiceProcess> {
+  static async start(
+    settings: Record<string, string>,
+    logFile: string,
+    main = MAIN,
+  ): Promise<ServiceProcess> {
     const port = settings['PORT'] ?? String(await freePort());
     const log = openSync(logFile, 'a');
     const { PATH = '', HOME = '', TMPDIR = '/tmp', NODE_OPTIONS = '' } = process.env;
-    const child = spawn(process.execPath, ['--enable-source-maps', MAIN], {
+    const child = spawn(process.execPath, ['--enable-source-maps', main], {
       env: { PATH, HOME, TMPDIR, NODE_OPTIONS, HOST: '127.0.0.1', ...settings, PORT: port },
       stdio: ['ignore', log, log],
     });

@@ -4,14 +4,23 @@ import { freePort } from '../../src/cli/servers/free-port';
 import { pause } from '../../src/cli/servers/server-program';
 
 type Mode = 'pass' | 'cut' | 'black-hole' | 'swallow-replies';
-type Direction = 'fromClients' | 'fromServer';
+export type Direction = 'fromClients' | 'fromServer';
+
+/**
+ * Sees the bytes of one connection before they are delivered, in order, and answers how many of them are. With fewer
+ * than all the connection falls silent for good: nothing passes either way until both ends have gone.
+ */
+export type Inspector = (bytes: Buffer, direction: Direction) => number | Promise<number>;
 
 /** A client's connection and the one to the server that goes with it. */
 interface Link {
   readonly client: Socket;
   readonly server: Socket;
+  readonly inspect: Inspector | undefined;
   /** Its client has missed bytes and gets no more; only a reset is left for it. */
   deaf: boolean;
+  /** Its inspector has ended all delivery. */
+  silent: boolean;
 }
 
 /** What waits in the proxy per connection and direction before the sender feels it. */
@@ -30,6 +39,7 @@ export class TcpProxy {
   private mode: Mode = 'pass';
   private delayMs = 0;
   private bytesPerSecond = Infinity;
+  private inspectors: (() => Inspector) | undefined;
   private trap: { request: string; sprung: () => void } | undefined;
 
   private constructor(
@@ -98,6 +108,11 @@ export class TcpProxy {
     });
   }
 
+  /** Every connection from now on gets an inspector of its own, also beyond `heal`. */
+  inspectConnections(inspectors: () => Inspector): void {
+    this.inspectors = inspectors;
+  }
+
   /** All data arrives this much later, each way. */
   delay(ms: number): void {
     this.delayMs = ms;
@@ -114,7 +129,7 @@ export class TcpProxy {
     this.delayMs = 0;
     this.bytesPerSecond = Infinity;
     this.trap = undefined;
-    for (const link of this.links) if (link.deaf) reset(link);
+    for (const link of this.links) if (link.deaf || link.silent) reset(link);
     if (!this.listener) await this.listen();
   }
 
@@ -132,7 +147,7 @@ export class TcpProxy {
 
   private accept(client: Socket): void {
     const server = connect({ ...this.target, allowHalfOpen: true });
-    const link: Link = { client, server, deaf: false };
+    const link: Link = { client, server, inspect: this.inspectors?.(), deaf: false, silent: false };
     this.links.add(link);
     for (const socket of [client, server]) {
       socket.setNoDelay(true);
@@ -178,6 +193,11 @@ export class TcpProxy {
   ): Promise<void> {
     if (due > Date.now()) await pause(due - Date.now());
     await this.outage(link);
+    if (link.inspect && !link.silent) {
+      const passed = await link.inspect(bytes, direction);
+      link.silent = passed < bytes.length;
+      bytes = bytes.subarray(0, passed);
+    } else if (link.silent) return;
     if (direction === 'fromClients') this.spring(bytes, link);
     if (direction === 'fromServer' && (link.deaf || this.mode === 'swallow-replies')) {
       link.deaf = true;

@@ -1,0 +1,36 @@
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const ROOT = join(__dirname, '..', '..', '..');
+
+/** A copy of the built service: what is built meanwhile does not reach it, and bugs can be planted in it. */
+export class Build {
+  private constructor(private readonly directory: string) {}
+
+  static copyTo(directory: string): Build {
+    for (const part of ['dist', 'sql', 'migrations', 'package.json']) {
+      cpSync(join(ROOT, part), join(directory, part), { recursive: true });
+    }
+    symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
+    return new Build(directory);
+  }
+
+  get main(): string {
+    return join(this.directory, 'dist', 'main.js');
+  }
+
+  /** Changes a file. Throws when the text is not there, as a bug that is not planted proves nothing. */
+  replace(file: string, text: string | RegExp, by: string): void {
+    const path = join(this.directory, file);
+    const before = readFileSync(path, 'utf8');
+    const after = before.replace(text, () => by);
+    if (after === before) throw new Error(`${file} has no ${String(text)}: plant this bug in another way.`);
+    writeFileSync(path, after);
+  }
+
+  /** Adds a line to the end of a compiled file. */
+  append(file: string, code: string): void {
+    const path = join(this.directory, file);
+    writeFileSync(path, `${readFileSync(path, 'utf8')}\n;${code}\n`);
+  }
+}

@@ -1,0 +1,24 @@
+import { MODULUS, ORG_IDS } from '../workload';
+import type { Oracle } from './oracle';
+
+export const isolation: Oracle = {
+  name: 'isolation',
+  promise: 'Whatever is said of an organisation, at any time, has only its own residue of tokens in it.',
+  violations: ({ stored, layers }, { leaks }) => [
+    ...leaks,
+    ...stored
+      .filter(({ orgId, inputTokens }) => inputTokens % MODULUS !== ORG_IDS.indexOf(orgId) + 1)
+      .map(({ orgId, eventId }) => `usage_events: ${eventId} of ${orgId}`),
+    ...[...layers].flatMap(([name, table]) =>
+      [...table.byOrg()]
+        .filter(([orgId, { requests, inputTokens }]) => isForeign(orgId, requests, inputTokens))
+        .map(([orgId]) => `${name}: the tokens of ${orgId} are not its own`),
+    ),
+  ],
+};
+
+/** Whether so many requests of the organisation cannot have this sum of tokens. */
+export function isForeign(orgId: string, requests: bigint, inputTokens: bigint): boolean {
+  const residue = BigInt(ORG_IDS.indexOf(orgId) + 1);
+  return (inputTokens - requests * residue) % BigInt(MODULUS) !== 0n;
+}
