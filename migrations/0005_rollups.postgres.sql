@@ -1,6 +1,5 @@
--- The same relations as continuous aggregates give, in plain PostgreSQL. usage_15min and latency_hourly are kept in
--- the insert's own transaction; the coarser ones are materialised up to rollup_state.materialized_through and
--- computed from the relation below it above that instant, so that they answer in real time too.
+-- The rollups in plain PostgreSQL. usage_15min and latency_hourly are kept in the insert's own transaction; the
+-- coarser ones are materialised up to rollup_state.materialized_through.
 
 -- Kept by the trigger below.
 create table usage_15min (
@@ -81,6 +80,68 @@ create table latency_daily_materialized (
   primary key (org_id, bucket, model_id, latency_bin)
 ) partition by range (bucket);
 
+-- Per organisation alone, for questions that tell neither models nor clients apart; those columns are empty.
+-- Written by sql/engine/postgres/materialize-*.sql only.
+create table org_usage_hourly_materialized (
+  bucket timestamptz not null,
+  org_id uuid not null,
+  model_id text not null,
+  client_id text not null,
+  requests bigint not null,
+  successes bigint not null,
+  errors bigint not null,
+  timeouts bigint not null,
+  throttled bigint not null,
+  input_tokens bigint not null,
+  cached_input_tokens bigint not null,
+  output_tokens bigint not null,
+  cost numeric not null,
+  latency_sum_ms bigint not null,
+  latency_max_ms integer not null,
+  primary key (org_id, bucket, model_id, client_id)
+) partition by range (bucket);
+
+-- Written by sql/engine/postgres/materialize-*.sql only.
+create table org_usage_daily_materialized (
+  bucket timestamptz not null,
+  org_id uuid not null,
+  model_id text not null,
+  client_id text not null,
+  requests bigint not null,
+  successes bigint not null,
+  errors bigint not null,
+  timeouts bigint not null,
+  throttled bigint not null,
+  input_tokens bigint not null,
+  cached_input_tokens bigint not null,
+  output_tokens bigint not null,
+  cost numeric not null,
+  latency_sum_ms bigint not null,
+  latency_max_ms integer not null,
+  primary key (org_id, bucket, model_id, client_id)
+) partition by range (bucket);
+
+-- Per model over all organisations, for questions about the platform; org_id is the nil UUID.
+-- Written by sql/engine/postgres/materialize-*.sql only.
+create table model_latency_hourly_materialized (
+  bucket timestamptz not null,
+  org_id uuid not null,
+  model_id text not null,
+  latency_bin smallint not null,
+  requests bigint not null,
+  primary key (org_id, bucket, model_id, latency_bin)
+) partition by range (bucket);
+
+-- Written by sql/engine/postgres/materialize-*.sql only.
+create table model_latency_daily_materialized (
+  bucket timestamptz not null,
+  org_id uuid not null,
+  model_id text not null,
+  latency_bin smallint not null,
+  requests bigint not null,
+  primary key (org_id, bucket, model_id, latency_bin)
+) partition by range (bucket);
+
 -- One aggregation per insert statement, not per row. Keys are sorted so that two writers cannot deadlock.
 create function roll_up_usage_events() returns trigger
 language plpgsql
@@ -151,93 +212,3 @@ create trigger roll_up_usage_events
 after insert on usage_events
 referencing new table as inserted
 for each statement execute function roll_up_usage_events();
-
-create view usage_hourly as
-select
-  bucket,
-  org_id,
-  model_id,
-  client_id,
-  requests,
-  successes,
-  errors,
-  timeouts,
-  throttled,
-  input_tokens,
-  cached_input_tokens,
-  output_tokens,
-  cost,
-  latency_sum_ms,
-  latency_max_ms
-from usage_hourly_materialized
-where bucket < (select date_trunc('hour', materialized_through, 'UTC') from rollup_state)
-union all
-select
-  date_trunc('hour', bucket, 'UTC') as bucket,
-  org_id,
-  model_id,
-  client_id,
-  sum(requests)::bigint as requests,
-  sum(successes)::bigint as successes,
-  sum(errors)::bigint as errors,
-  sum(timeouts)::bigint as timeouts,
-  sum(throttled)::bigint as throttled,
-  sum(input_tokens)::bigint as input_tokens,
-  sum(cached_input_tokens)::bigint as cached_input_tokens,
-  sum(output_tokens)::bigint as output_tokens,
-  sum(cost) as cost,
-  sum(latency_sum_ms)::bigint as latency_sum_ms,
-  max(latency_max_ms) as latency_max_ms
-from usage_15min
-where bucket >= (select date_trunc('hour', materialized_through, 'UTC') from rollup_state)
-group by 1, 2, 3, 4;
-
-create view usage_daily as
-select
-  bucket,
-  org_id,
-  model_id,
-  client_id,
-  requests,
-  successes,
-  errors,
-  timeouts,
-  throttled,
-  input_tokens,
-  cached_input_tokens,
-  output_tokens,
-  cost,
-  latency_sum_ms,
-  latency_max_ms
-from usage_daily_materialized
-where bucket < (select date_trunc('day', materialized_through, 'UTC') from rollup_state)
-union all
-select
-  date_trunc('day', bucket, 'UTC') as bucket,
-  org_id,
-  model_id,
-  client_id,
-  sum(requests)::bigint as requests,
-  sum(successes)::bigint as successes,
-  sum(errors)::bigint as errors,
-  sum(timeouts)::bigint as timeouts,
-  sum(throttled)::bigint as throttled,
-  sum(input_tokens)::bigint as input_tokens,
-  sum(cached_input_tokens)::bigint as cached_input_tokens,
-  sum(output_tokens)::bigint as output_tokens,
-  sum(cost) as cost,
-  sum(latency_sum_ms)::bigint as latency_sum_ms,
-  max(latency_max_ms) as latency_max_ms
-from usage_hourly
-where bucket >= (select date_trunc('day', materialized_through, 'UTC') from rollup_state)
-group by 1, 2, 3, 4;
-
-create view latency_daily as
-select bucket, org_id, model_id, latency_bin, requests
-from latency_daily_materialized
-where bucket < (select date_trunc('day', materialized_through, 'UTC') from rollup_state)
-union all
-select date_trunc('day', bucket, 'UTC') as bucket, org_id, model_id, latency_bin, sum(requests)::bigint as requests
-from latency_hourly
-where bucket >= (select date_trunc('day', materialized_through, 'UTC') from rollup_state)
-group by 1, 2, 3, 4;

@@ -13,6 +13,10 @@ const LIMITS = {
   rawWindowLimit: 7 * DAY_MS,
 };
 const GRAINS = {
+  org_usage_daily: DAY_MS,
+  org_usage_hourly: HOUR_MS,
+  model_latency_daily: DAY_MS,
+  model_latency_hourly: HOUR_MS,
   usage_daily: DAY_MS,
   usage_hourly: HOUR_MS,
   usage_15min: 15 * MINUTE_MS,
@@ -21,6 +25,10 @@ const GRAINS = {
   usage_events: 1,
 } as const;
 const RETENTIONS = {
+  org_usage_daily: LIMITS.retentionDaily,
+  org_usage_hourly: LIMITS.retentionHourly,
+  model_latency_daily: LIMITS.retentionDaily,
+  model_latency_hourly: LIMITS.retentionHourly,
   usage_daily: LIMITS.retentionDaily,
   usage_hourly: LIMITS.retentionHourly,
   usage_15min: LIMITS.retention15min,
@@ -53,21 +61,33 @@ function demand(change: {
   daysAgo?: number;
   days?: number;
   dimensions?: Dimension[];
+  platformWide?: boolean;
 }): Demand {
-  const { of = 'counts', zone = 'UTC', granularity = 'day', daysAgo = 2, days = 1, dimensions = [] } = change;
+  const {
+    of = 'counts',
+    zone = 'UTC',
+    granularity = 'day',
+    daysAgo = 2,
+    days = 1,
+    dimensions = [],
+    platformWide = false,
+  } = change;
   const start = NOW.getTime() - daysAgo * DAY_MS;
   const window = { start, end: start + days * DAY_MS };
   const buckets = bucketsCovering(window, granularity, TimeZone.named(zone) as TimeZone);
-  return { of, buckets, dimensions: new Set(dimensions), platformWide: false };
+  return { of, buckets, dimensions: new Set(dimensions), platformWide };
 }
 const choose = (change: Parameters<typeof demand>[0]) => chooseRelation(demand(change), LIMITS, NOW);
 
 describe('the relation that answers', () => {
   it.each([
-    [{}, 'usage_daily'],
-    [{ granularity: 'month' }, 'usage_daily'],
-    [{ zone: 'Europe/Berlin' }, 'usage_hourly'],
-    [{ granularity: 'hour' }, 'usage_hourly'],
+    [{}, 'org_usage_daily'],
+    [{ granularity: 'month' }, 'org_usage_daily'],
+    [{ dimensions: ['client'] }, 'usage_daily'],
+    [{ zone: 'Europe/Berlin' }, 'org_usage_hourly'],
+    [{ granularity: 'hour' }, 'org_usage_hourly'],
+    [{ granularity: 'hour', dimensions: ['model'] }, 'usage_hourly'],
+    [{ platformWide: true, dimensions: ['org'] }, 'org_usage_daily'],
     [{ zone: 'Asia/Kolkata' }, 'usage_15min'],
     [{ zone: 'Asia/Kathmandu', granularity: 'hour' }, 'usage_15min'],
     [{ granularity: '15min' }, 'usage_15min'],
@@ -76,6 +96,9 @@ describe('the relation that answers', () => {
     [{ dimensions: ['status'] }, 'usage_events'],
     [{ of: 'latencies' }, 'latency_daily'],
     [{ of: 'latencies', zone: 'Europe/Berlin' }, 'latency_hourly'],
+    [{ of: 'latencies', platformWide: true, dimensions: ['model'] }, 'model_latency_daily'],
+    [{ of: 'latencies', platformWide: true, granularity: 'hour' }, 'model_latency_hourly'],
+    [{ of: 'latencies', platformWide: true, dimensions: ['org'] }, 'latency_daily'],
     [{ of: 'latencies', dimensions: ['model'] }, 'latency_daily'],
     [{ of: 'latencies', dimensions: ['client'] }, 'usage_events'],
     [{ of: 'latencies', granularity: '15min' }, 'usage_events'],
@@ -100,7 +123,9 @@ describe('the relation that answers', () => {
         expect([...starts, end].every((boundary) => boundary % GRAINS[relation] === 0)).toBe(true);
         expect(start).toBeGreaterThanOrEqual(wholeSince(RETENTIONS[relation], NOW));
         if (relation !== 'usage_events') expect(asked.dimensions.has('status')).toBe(false);
-        if (relation.startsWith('latency')) expect(asked.dimensions.has('client')).toBe(false);
+        if (relation.includes('latency')) expect(asked.dimensions.has('client')).toBe(false);
+        if (relation.startsWith('org_usage')) expect(asked.dimensions.has('model')).toBe(false);
+        if (relation.startsWith('model_latency')) expect([asked.platformWide, asked.dimensions.has('org')]).toEqual([true, false]); // prettier-ignore
         if (relation === 'usage_events') expect([asked.platformWide, end - start <= LIMITS.rawWindowLimit]).toEqual([false, true]); // prettier-ignore
       }),
       { numRuns: 2_000 },

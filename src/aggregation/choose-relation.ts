@@ -2,8 +2,19 @@ import { AppError, type Violation } from '../shared/errors';
 import type { Buckets, TimeWindow } from '../shared/time-window';
 import { DAY_MS, HOUR_MS, MINUTE_MS, TimeZone } from '../shared/time-zone';
 
-export const ROLLUPS = ['usage_daily', 'usage_hourly', 'usage_15min'] as const;
-export const SKETCHES = ['latency_daily', 'latency_hourly'] as const;
+export const ROLLUPS = [
+  'org_usage_daily',
+  'usage_daily',
+  'org_usage_hourly',
+  'usage_hourly',
+  'usage_15min',
+] as const;
+export const SKETCHES = [
+  'model_latency_daily',
+  'latency_daily',
+  'model_latency_hourly',
+  'latency_hourly',
+] as const;
 export type Rollup = (typeof ROLLUPS)[number];
 export type Sketch = (typeof SKETCHES)[number];
 export type Relation = Rollup | Sketch | 'usage_events';
@@ -38,15 +49,21 @@ interface Candidate {
   readonly grain: number;
   readonly asGranularity: string;
   readonly lacks: readonly Dimension[];
+  /** Sums over all organisations: only such questions may come to it. */
+  readonly platformWide?: true;
   readonly retention: keyof AnswerLimits;
 }
 
 /** Cheapest first. */
 const CANDIDATES: readonly Candidate[] = [
+  { relation: 'org_usage_daily', of: ['counts'], grain: DAY_MS, asGranularity: 'day, week or month with timezone=UTC', lacks: ['model', 'client', 'status'], retention: 'retentionDaily' }, // prettier-ignore
   { relation: 'usage_daily', of: ['counts'], grain: DAY_MS, asGranularity: 'day, week or month with timezone=UTC', lacks: ['status'], retention: 'retentionDaily' }, // prettier-ignore
+  { relation: 'org_usage_hourly', of: ['counts'], grain: HOUR_MS, asGranularity: 'hour or coarser in a time zone of whole hours', lacks: ['model', 'client', 'status'], retention: 'retentionHourly' }, // prettier-ignore
   { relation: 'usage_hourly', of: ['counts'], grain: HOUR_MS, asGranularity: 'hour or coarser in a time zone of whole hours', lacks: ['status'], retention: 'retentionHourly' }, // prettier-ignore
   { relation: 'usage_15min', of: ['counts'], grain: 15 * MINUTE_MS, asGranularity: '15min or coarser', lacks: ['status'], retention: 'retention15min' }, // prettier-ignore
+  { relation: 'model_latency_daily', of: ['latencies'], grain: DAY_MS, asGranularity: 'day, week or month with timezone=UTC', lacks: ['org', 'client', 'status'], platformWide: true, retention: 'retentionDaily' }, // prettier-ignore
   { relation: 'latency_daily', of: ['latencies'], grain: DAY_MS, asGranularity: 'day, week or month with timezone=UTC', lacks: ['client', 'status'], retention: 'retentionDaily' }, // prettier-ignore
+  { relation: 'model_latency_hourly', of: ['latencies'], grain: HOUR_MS, asGranularity: 'hour or coarser in a time zone of whole hours', lacks: ['org', 'client', 'status'], platformWide: true, retention: 'retentionHourly' }, // prettier-ignore
   { relation: 'latency_hourly', of: ['latencies'], grain: HOUR_MS, asGranularity: 'hour or coarser in a time zone of whole hours', lacks: ['client', 'status'], retention: 'retentionHourly' }, // prettier-ignore
   { relation: 'usage_events', of: ['counts', 'latencies'], grain: 1, asGranularity: 'any', lacks: [], retention: 'rawRetention' }, // prettier-ignore
 ];
@@ -70,6 +87,7 @@ export function chooseRelation(demand: Demand, limits: AnswerLimits, now: Date):
   for (const candidate of CANDIDATES) {
     if (!candidate.of.includes(demand.of)) continue;
     if (candidate.relation === 'usage_events' && demand.platformWide) continue;
+    if (candidate.platformWide && !demand.platformWide) continue;
     const lacking = remediesFor(candidate, demand, limits, now);
     if (lacking.length === 0) return candidate.relation;
     remedies.push(lacking);

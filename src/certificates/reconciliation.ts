@@ -4,17 +4,24 @@ import { sumOfDecimals } from '../shared/decimal';
 import type { TimeWindow } from '../shared/time-window';
 import { DAY_MS } from '../shared/time-zone';
 
+/** What is summed up further is held against what it was summed up from, with and without events. */
+const OF_ROLLUPS: readonly (readonly [Statement, Source])[] = [
+  [sql('certificates/compare-org-usage-with-usage'), 'usage_hourly'],
+  [sql('certificates/compare-model-latency-with-latency'), 'latency_hourly'],
+];
 /** Where there are events, they are what everything else is held against. */
 const WITH_EVENTS: readonly (readonly [Statement, Source])[] = [
   [sql('certificates/compare-usage-with-events'), 'usage_events'],
   [sql('certificates/compare-latency-with-events'), 'usage_events'],
   [sql('certificates/compare-ledger-with-events'), 'usage_events'],
+  ...OF_ROLLUPS,
 ];
 /** Where they are gone, the ledger still says how many there were. */
 const WITHOUT_EVENTS: readonly (readonly [Statement, Source])[] = [
   [sql('certificates/compare-hourly-usage-with-ledger'), 'ingest_ledger'],
   [sql('certificates/compare-daily-with-hourly-usage'), 'usage_hourly'],
   [sql('certificates/compare-daily-with-hourly-latency'), 'latency_hourly'],
+  ...OF_ROLLUPS,
 ];
 const QUARANTINE: readonly (readonly [Statement, Source])[] = [
   [sql('certificates/compare-quarantine-with-ledger'), 'ingest_ledger'],

@@ -72,7 +72,7 @@ describeEachEngine('certificates', (kind) => {
         : await database.pool.query<{ name: string }>(
             `select format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) as name
              from timescaledb_information.continuous_aggregates where view_name = $1`,
-            [relation],
+            [`${relation}_materialized`],
           );
     const name = rows[0]?.name ?? '';
     const { rowCount } = await database.pool.query(
@@ -110,7 +110,7 @@ describeEachEngine('certificates', (kind) => {
     });
     const found = Object.fromEntries(body.layers.map((layer: { relation: string; found: { requests: string } }) => [layer.relation, layer.found.requests])); // prettier-ignore
     expect(found).toEqual({
-      ...Object.fromEntries(['usage_15min', 'usage_hourly', 'usage_daily', 'latency_hourly', 'latency_daily', 'ingest_ledger'].map((name) => [name, String(counted)])), // prettier-ignore
+      ...Object.fromEntries(['usage_15min', 'usage_hourly', 'usage_daily', 'org_usage_hourly', 'org_usage_daily', 'latency_hourly', 'latency_daily', 'ingest_ledger'].map((name) => [name, String(counted)])), // prettier-ignore
       quarantined_events: '0',
     });
   });
@@ -163,7 +163,15 @@ describeEachEngine('certificates', (kind) => {
     expect(reasons(await certificate())).toEqual([]);
   });
 
-  it.each(['usage_15min', 'usage_hourly', 'usage_daily', 'latency_hourly', 'latency_daily'])(
+  it.each([
+    'usage_15min',
+    'usage_hourly',
+    'usage_daily',
+    'org_usage_hourly',
+    'org_usage_daily',
+    'latency_hourly',
+    'latency_daily',
+  ])(
     'are not complete with one request too many in %s, which is named, repaired by a rebuild and found no more',
     async (relation) => {
       const day = TODAY - 2 * DAY_MS;
@@ -224,6 +232,8 @@ describeEachEngine('certificates', (kind) => {
       body.layers.map(({ relation, against }: Record<string, string>) => `${relation} ${against}`).sort(),
     ).toEqual([
       'latency_daily latency_hourly',
+      'org_usage_daily usage_hourly',
+      'org_usage_hourly usage_hourly',
       'quarantined_events ingest_ledger',
       'usage_daily usage_hourly',
       'usage_hourly ingest_ledger',

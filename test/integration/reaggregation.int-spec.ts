@@ -63,13 +63,23 @@ describeEachEngine('re-aggregation', (kind) => {
         : await database.pool.query<{ name: string }>(
             `select format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) as name
              from timescaledb_information.continuous_aggregates where view_name = $1`,
-            [rollup],
+            [`${rollup}_materialized`],
           );
     return rows[0]?.name ?? '';
   }
 
   it('repairs what was planted in every rollup, and says how far it is and what it read', async () => {
-    for (const rollup of ['usage_15min', 'usage_hourly', 'usage_daily', 'latency_hourly', 'latency_daily']) {
+    for (const rollup of [
+      'usage_15min',
+      'usage_hourly',
+      'usage_daily',
+      'org_usage_hourly',
+      'org_usage_daily',
+      'latency_hourly',
+      'latency_daily',
+      'model_latency_hourly',
+      'model_latency_daily',
+    ]) {
       const name = await relationBehind(rollup);
       await database.pool.query(
         `update ${name} set requests = requests + 1 where bucket >= $1 and bucket < $2`,

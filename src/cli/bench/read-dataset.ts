@@ -54,7 +54,17 @@ export async function loadReadDataset(databaseUrl: string, shape: ReadShape): Pr
   }
 }
 
-const ROLLUPS = ['usage_15min', 'usage_hourly', 'usage_daily', 'latency_hourly', 'latency_daily'];
+const ROLLUPS = [
+  'usage_15min',
+  'usage_hourly',
+  'usage_daily',
+  'org_usage_hourly',
+  'org_usage_daily',
+  'latency_hourly',
+  'latency_daily',
+  'model_latency_hourly',
+  'model_latency_daily',
+];
 
 /**
  * Materialises all rollups at once, as after a bulk import: the service would do it day by day, which with thirteen
@@ -72,7 +82,7 @@ export async function materializeRollups(databaseUrl: string, engine: StorageEng
     if (engine === 'timescale') {
       for (const rollup of ROLLUPS) {
         await client.query(
-          `call refresh_continuous_aggregate('${rollup}', null, '${through?.toISOString()}')`,
+          `call refresh_continuous_aggregate('${rollup}_materialized', null, '${through?.toISOString()}')`,
         );
         progress.advance(1);
       }

@@ -10,7 +10,17 @@ import { inTransaction } from './transaction';
 
 const NOW = Date.UTC(2026, 9, 20, 13, 37);
 const RAW_RETENTION_MS = 30 * DAY_MS;
-const RELATIONS = ['usage_15min', 'usage_hourly', 'usage_daily', 'latency_hourly', 'latency_daily'] as const;
+const RELATIONS = [
+  'usage_15min',
+  'usage_hourly',
+  'usage_daily',
+  'org_usage_hourly',
+  'org_usage_daily',
+  'latency_hourly',
+  'latency_daily',
+  'model_latency_hourly',
+  'model_latency_daily',
+] as const;
 const announceWatermark = sql('aggregation/announce-watermark');
 const moveRawFrom = sql('aggregation/move-raw-from');
 

@@ -20,7 +20,11 @@ const PARTITIONS = {
   latency_hourly: 'week',
   usage_hourly_materialized: 'week',
   usage_daily_materialized: 'month',
+  org_usage_hourly_materialized: 'month',
+  org_usage_daily_materialized: 'month',
   latency_daily_materialized: 'month',
+  model_latency_hourly_materialized: 'week',
+  model_latency_daily_materialized: 'month',
 } as const;
 type PartitionedRelation = keyof typeof PARTITIONS;
 
@@ -28,7 +32,11 @@ type PartitionedRelation = keyof typeof PARTITIONS;
 const MATERIALIZED = [
   ['usage_hourly_materialized', HOUR_MS, sql('engine/postgres/materialize-usage-hourly')],
   ['usage_daily_materialized', DAY_MS, sql('engine/postgres/materialize-usage-daily')],
+  ['org_usage_hourly_materialized', HOUR_MS, sql('engine/postgres/materialize-org-usage-hourly')],
+  ['org_usage_daily_materialized', DAY_MS, sql('engine/postgres/materialize-org-usage-daily')],
   ['latency_daily_materialized', DAY_MS, sql('engine/postgres/materialize-latency-daily')],
+  ['model_latency_hourly_materialized', HOUR_MS, sql('engine/postgres/materialize-model-latency-hourly')],
+  ['model_latency_daily_materialized', DAY_MS, sql('engine/postgres/materialize-model-latency-daily')],
 ] as const;
 
 const AHEAD_MS = 8 * DAY_MS;
@@ -128,9 +136,13 @@ export class PostgresEngine extends StorageEngine {
       ['usage_events', events],
       ['usage_15min', quarterHours],
       ['usage_hourly_materialized', hours],
+      ['org_usage_hourly_materialized', hours],
       ['latency_hourly', hours],
+      ['model_latency_hourly_materialized', hours],
       ['usage_daily_materialized', days],
+      ['org_usage_daily_materialized', days],
       ['latency_daily_materialized', days],
+      ['model_latency_daily_materialized', days],
       ['usage_event_keys', keys],
     ];
     for (const [relation, horizon] of due) {

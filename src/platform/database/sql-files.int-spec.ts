@@ -16,6 +16,7 @@ const RELATIONS = [
   'usage_daily',
   'latency_hourly',
   'latency_daily',
+  'usage_15min_materialized',
 ];
 /** What PostgreSQL can prepare; the rest is DDL, CALL and COPY, which other tests run. */
 const PREPARABLE = /^\s*(select|insert|update|delete|with|values)\b/;

@@ -11,11 +11,15 @@ import { inTransaction, withConnection } from './transaction';
 
 /** Continuous aggregates with the width of their buckets, each after the one it is computed from. */
 const ROLLUPS = [
-  ['usage_15min', QUARTER_HOUR_MS],
-  ['usage_hourly', HOUR_MS],
-  ['usage_daily', DAY_MS],
-  ['latency_hourly', HOUR_MS],
-  ['latency_daily', DAY_MS],
+  ['usage_15min_materialized', QUARTER_HOUR_MS],
+  ['usage_hourly_materialized', HOUR_MS],
+  ['usage_daily_materialized', DAY_MS],
+  ['org_usage_hourly_materialized', HOUR_MS],
+  ['org_usage_daily_materialized', DAY_MS],
+  ['latency_hourly_materialized', HOUR_MS],
+  ['latency_daily_materialized', DAY_MS],
+  ['model_latency_hourly_materialized', HOUR_MS],
+  ['model_latency_daily_materialized', DAY_MS],
 ] as const;
 
 const lockRollups = sql('platform/lock-rollups');
@@ -95,11 +99,15 @@ export class TimescaleEngine extends StorageEngine {
     const { events, quarterHours, hours, days, keys, batches, compression } = horizons;
     const due = [
       ['usage_events', events],
-      ['usage_15min', quarterHours],
-      ['usage_hourly', hours],
-      ['latency_hourly', hours],
-      ['usage_daily', days],
-      ['latency_daily', days],
+      ['usage_15min_materialized', quarterHours],
+      ['usage_hourly_materialized', hours],
+      ['org_usage_hourly_materialized', hours],
+      ['latency_hourly_materialized', hours],
+      ['model_latency_hourly_materialized', hours],
+      ['usage_daily_materialized', days],
+      ['org_usage_daily_materialized', days],
+      ['latency_daily_materialized', days],
+      ['model_latency_daily_materialized', days],
     ] as const;
     for (const [relation, horizon] of due) {
       if (horizon) await this.alone((client) => client.query(dropChunks.over(relation).text, [horizon]));
