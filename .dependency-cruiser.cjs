@@ -1,5 +1,5 @@
 // shared <- platform <- access <- modules <- app.module; the rules' names say what is meant.
-const modules = '^src/(ingestion|aggregation|reaggregation|certificates|freshness|exports|budgets)/';
+const modules = '^src/(ingestion|aggregation|reaggregation|certificates|freshness|exports|budgets|canary)/';
 const tests = '\\.(int-|e2e-|fault-)?spec\\.ts$';
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -53,7 +53,7 @@ module.exports = {
       to: {
         path: '^src/',
         pathNot:
-          '^src/(ingestion|aggregation|reaggregation|certificates|freshness|exports|budgets|access|platform|shared)/',
+          '^src/(ingestion|aggregation|reaggregation|certificates|freshness|exports|budgets|canary|access|platform|shared)/',
       },
     },
     {

@@ -3,6 +3,7 @@ import { CqrsModule } from '@nestjs/cqrs';
 import { AccessModule } from './access/access.module';
 import { AggregationModule } from './aggregation/aggregation.module';
 import { RollupsModule } from './aggregation/rollups.module';
+import { CanaryModule } from './canary/canary.module';
 import { CertificatesModule } from './certificates/certificates.module';
 import { ExportsModule } from './exports/exports.module';
 import { FreshnessModule } from './freshness/freshness.module';
@@ -30,6 +31,7 @@ export class AppModule {
         CertificatesModule,
         ReaggregationModule.of(config),
         ExportsModule.of(config),
+        CanaryModule,
       ],
     };
   }

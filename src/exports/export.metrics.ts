@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram } from 'prom-client';
+import { EXPORT_FORMATS } from './file-specification';
 
 export const exportDuration = new Histogram({
   name: 'export_duration_seconds',
@@ -6,6 +7,10 @@ export const exportDuration = new Histogram({
   labelNames: ['format', 'outcome'],
   buckets: [0.1, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 900],
 });
+// From the first scrape on, or the first failure would be seen as no increase.
+for (const format of EXPORT_FORMATS) {
+  for (const outcome of ['succeeded', 'retried', 'failed']) exportDuration.zero({ format, outcome });
+}
 
 export const exportRows = new Counter({
   name: 'export_rows_total',

@@ -1,5 +1,6 @@
 import { EventsHandler, type IEventHandler } from '@nestjs/cqrs';
 import { Counter, Gauge, Histogram } from 'prom-client';
+import { Config } from '../platform/config/config';
 import { UsageBatchStored } from '../shared/messages/usage-batch-stored.event';
 import { IngestionProgress, type PartitionProgress } from './ingestion-progress';
 
@@ -8,6 +9,8 @@ const events = new Counter({
   help: 'Events taken in, by what became of them.',
   labelNames: ['outcome'],
 });
+// From the first scrape on, or the first increase of each would be seen as none.
+for (const outcome of ['stored', 'duplicate', 'conflict', 'quarantined', 'late']) events.inc({ outcome }, 0);
 const batchEvents = new Histogram({
   name: 'ingest_batch_events',
   help: 'Events of a committed batch.',
@@ -24,6 +27,13 @@ export const dataGaps = new Counter({
   name: 'ingest_data_gaps_total',
   help: 'Gaps found in the stream, by partition and kind.',
   labelNames: ['partition', 'kind'],
+});
+
+/** Of committed messages, as the stream holds them: what its size limit is used up by. */
+export const streamBytes = new Counter({
+  name: 'ingest_stream_bytes_total',
+  help: 'Bytes of committed messages, by partition.',
+  labelNames: ['partition'],
 });
 
 let partitions: () => readonly PartitionProgress[] = () => [];
@@ -49,11 +59,22 @@ new Gauge({
   },
 });
 
+const streamMaxBytes = new Gauge({
+  name: 'ingest_stream_max_bytes',
+  help: 'AMQP_STREAM_MAX_BYTES of this process: above it a stream drops its oldest segments.',
+});
+const streamMaxAge = new Gauge({
+  name: 'ingest_stream_max_age_seconds',
+  help: 'AMQP_STREAM_MAX_AGE of this process: a stream drops segments that are older.',
+});
+
 /** Counts what was committed; nothing is counted twice, because a batch is committed once. */
 @EventsHandler(UsageBatchStored)
 export class IngestionMetrics implements IEventHandler<UsageBatchStored> {
-  constructor(progress: IngestionProgress) {
+  constructor(progress: IngestionProgress, { amqpStreamMaxBytes, amqpStreamMaxAge }: Config) {
     partitions = () => progress.all();
+    streamMaxBytes.set(amqpStreamMaxBytes);
+    streamMaxAge.set(amqpStreamMaxAge / 1_000);
   }
 
   handle({ result, seconds }: UsageBatchStored): void {

@@ -4,6 +4,9 @@ import type { DecodedMessage } from '../shared/usage-event/decode-usage-message'
 import type { PositionedEvent, PositionedReject } from '../shared/usage-event/usage-event';
 import type { OwnedCursor } from './partition-leases';
 
+/** As many links as OpenTelemetry keeps of a span unless told otherwise. */
+const MOST_PUBLISHERS = 128;
+
 /** Decoded messages that will be committed together. */
 export class OpenBatch {
   readonly events: PositionedEvent[] = [];
@@ -16,6 +19,7 @@ export class OpenBatch {
   private firstOffset = 0;
   private lastOffset = 0;
   private lastBody: Buffer = Buffer.alloc(0);
+  private readonly publishers = new Set<string>();
 
   /** `firstArrivedAt`: when the first message arrived, milliseconds since the epoch. */
   constructor(readonly firstArrivedAt: number) {}
@@ -45,6 +49,12 @@ export class OpenBatch {
     this.lastDeliveryTag = deliveryTag;
   }
 
+  /** Notes who has published a message; `traceparent` is what its header of that name holds. */
+  publishedBy(traceparent: unknown): void {
+    if (typeof traceparent === 'string' && this.publishers.size < MOST_PUBLISHERS)
+      this.publishers.add(traceparent);
+  }
+
   /** The batch as it is committed when the cursor stands at `expectedOffset`. */
   toUsageBatch({ partition, epoch, incarnation }: OwnedCursor, expectedOffset: number): UsageBatch {
     return {
@@ -64,6 +74,7 @@ export class OpenBatch {
       events: this.events,
       rejects: this.rejects,
       unknownFields: this.unknownFields,
+      publishers: [...this.publishers],
     };
   }
 }

@@ -3,6 +3,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import type { Config } from '../platform/config/config';
 import { AcknowledgeDataGapHandler } from './commands/acknowledge-data-gap.command';
 import { DataGaps } from './data-gaps';
+import { OpenDataGapsMetric } from './data-gaps.metrics';
 import { DataGapsController } from './data-gaps.controller';
 import { AdminQuarantineController } from './quarantine/admin-quarantine.controller';
 import { AdmissibleEvents } from './quarantine/admissible-events';
@@ -46,6 +47,7 @@ export class IngestionRepairModule {
         AdmissibleEvents,
         StoredIdentities,
         DataGaps,
+        OpenDataGapsMetric,
         Replays,
         RereadBatch,
         ListQuarantineHandler,

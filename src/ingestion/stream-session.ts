@@ -1,7 +1,9 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { closeChannel } from '../platform/messaging/close-channel';
+import { isTracing } from '../platform/telemetry/tracing';
 import type { IngestResult, UsageBatch } from '../shared/messages/ingest-usage.command';
 import { decodeUsageMessage, type DecodeRules } from '../shared/usage-event/decode-usage-message';
+import { streamBytes } from './ingestion.metrics';
 import { MessageQueue } from './message-queue';
 import { messageHash, OpenBatch } from './open-batch';
 import type { OwnedCursor } from './partition-leases';
@@ -174,6 +176,7 @@ export class StreamSession {
       const offset = offsetOf(properties.headers);
       const decoded = decodeUsageMessage(content, this.settings.decodeRules, arrivedAt, offset);
       this.open.add(decoded, content, offset, fields.deliveryTag);
+      if (isTracing()) this.open.publishedBy(properties.headers?.['traceparent']);
     }
   }
 
@@ -190,6 +193,7 @@ export class StreamSession {
       this.expectedOffset = batch.nextOffset;
       this.heldMessages -= batch.messages;
       this.heldBytes -= batch.bytes;
+      streamBytes.inc({ partition: this.cursor.partition }, batch.bytes);
       // Acknowledged only now: whatever is lost before this is delivered again from the cursor.
       if (!this.end)
         this.channel.ack({ fields: { deliveryTag: batch.lastDeliveryTag } } as ConsumeMessage, true);

@@ -6,6 +6,7 @@ import { Config } from './config/config';
 import { DatabaseModule } from './database/database.module';
 import { HealthModule } from './health/health.module';
 import { MessagingModule } from './messaging/messaging.module';
+import { TracingModule } from './telemetry/tracing.module';
 import { LoggingModule } from './logging/logging.module';
 
 /** Configuration and time, for everyone. */
@@ -34,6 +35,7 @@ export class PlatformModule {
         DatabaseModule,
         CacheModule,
         HealthModule,
+        TracingModule,
         ...(config.amqpUrl === null ? [] : [MessagingModule.of(config.amqpUrl)]),
       ],
     };

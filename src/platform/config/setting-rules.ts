@@ -54,6 +54,12 @@ const RULES: readonly Rule[] = [
     kept: ({ s3KmsKeyId, s3Sse }) => s3KmsKeyId === null || s3Sse === 'aws:kms',
   },
   {
+    sentence: 'CANARY_URL needs CANARY_ORG and CANARY_API_KEY.',
+    of: ['canaryUrl', 'canaryOrg', 'canaryApiKey'],
+    kept: ({ canaryUrl, canaryOrg, canaryApiKey }) =>
+      canaryUrl === null || (canaryOrg !== null && canaryApiKey !== null),
+  },
+  {
     sentence: 'AUTH_JWKS_URL or API_KEYS must be set in production: nobody could get in.',
     of: ['nodeEnv', 'authJwksUrl', 'apiKeys'],
     kept: ({ nodeEnv, authJwksUrl, apiKeys }) =>

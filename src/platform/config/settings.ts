@@ -152,6 +152,19 @@ export const SETTINGS = {
   verifySchedule: setting('VERIFY_SCHEDULE', cronExpression, '30 3 * * *', 'When events, rollups and ledger are held against each other, or off; in UTC. `npm run verify` does it at once.'), // prettier-ignore
   verifyWindow: setting('VERIFY_WINDOW', duration, '7d', 'How far back VERIFY_SCHEDULE looks; every event of it is counted again.'), // prettier-ignore
 
+  canaryUrl: setting('CANARY_URL', url('https:', 'http:'), null, 'Where a synthetic event is sent and asked for again, as callers reach the service; in processes with the role worker, one at a time. Not set: no canary.'), // prettier-ignore
+  canaryOrg: setting(
+    'CANARY_ORG',
+    uuid,
+    null,
+    'Organisation of the synthetic events. Needed with CANARY_URL.',
+  ),
+  canaryApiKey: setting('CANARY_API_KEY', matching(/^ak_[A-Za-z0-9]+_[A-Za-z0-9_-]{43}$/, 'an API key'), null, 'Key of CANARY_ORG with the roles producer and org-viewer. Needed with CANARY_URL.', { secret: true }), // prettier-ignore
+  canaryInterval: setting('CANARY_INTERVAL', timeout, '1m', 'How often a synthetic event is sent; it must be visible within this.'), // prettier-ignore
+
+  otlpEndpoint: setting('OTEL_EXPORTER_OTLP_ENDPOINT', url('https:', 'http:'), null, 'OpenTelemetry collector that gets traces by OTLP over HTTP, without /v1/traces. Not set: no traces, at no cost.'), // prettier-ignore
+  traceRatio: setting('OTEL_TRACES_SAMPLER_ARG', matching(/^(0(\.\d+)?|1(\.0+)?)$/, 'a number from 0 to 1'), '1', 'Part of the traces that begin here that are recorded; others follow their caller.'), // prettier-ignore
+
   budgetsFile: setting('BUDGETS_FILE', text, null, 'YAML file of budgets and thresholds, read again when it changes. Not set: no budgets.'), // prettier-ignore
   budgetCheckInterval: setting('BUDGET_CHECK_INTERVAL', timeout, '1m', 'How often spend is held against the thresholds.'), // prettier-ignore
   budgetWebhookSecret: setting('BUDGET_WEBHOOK_SECRET', matching(/^.{32,}$/, 'at least 32 characters'), null, 'Signs the webhooks of budgets (HMAC-SHA-256). Must be set where BUDGETS_FILE names a webhook.', { secret: true }), // prettier-ignore

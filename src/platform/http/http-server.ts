@@ -6,6 +6,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config';
 import type { LoggedRequest } from '../logging/log-options';
 import { requestDuration } from '../telemetry/http-metrics';
+import { traceIdOf, traceRequests } from '../telemetry/traced-requests';
+import { isTracing } from '../telemetry/tracing';
 import { answerProblem, ProblemFilter } from './problem.filter';
 import { requestId } from './request-id';
 import { RequestValidation } from './request-validation';
@@ -37,6 +39,7 @@ export async function configureHttp(app: NestFastifyApplication): Promise<void> 
   });
   await app.register(compress, { threshold: COMPRESS_FROM_BYTES });
   const fastify = app.getHttpAdapter().getInstance();
+  if (isTracing()) traceRequests(fastify);
   acceptJsonOnly(fastify);
   endWithRunningRequests(fastify);
   fastify.addHook('onRequest', async (request) => {
@@ -73,7 +76,11 @@ function endWithRunningRequests(fastify: FastifyInstance): void {
   });
 }
 
-function measure({ method, routeOptions }: FastifyRequest, reply: FastifyReply): void {
+function measure(request: FastifyRequest, reply: FastifyReply): void {
+  const { method, routeOptions } = request;
   const labels = { method, route: routeOptions.url ?? 'none', status: reply.statusCode };
-  requestDuration.observe(labels, reply.elapsedTime / 1_000);
+  const traceId = traceIdOf(request);
+  // The declared type knows no labels of exemplars but the histogram's own.
+  const exemplarLabels: object = traceId === undefined ? {} : { trace_id: traceId };
+  requestDuration.observe({ labels, value: reply.elapsedTime / 1_000, exemplarLabels });
 }

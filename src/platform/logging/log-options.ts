@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Options } from 'pino-http';
+import { activeTraceId } from '../telemetry/tracing';
 
 /** What passes a request on its way leaves here for the one line that is logged when it has been answered. */
 export interface LoggedRequest extends IncomingMessage {
@@ -24,6 +25,7 @@ export function logOptions(level: string): Options<LoggedRequest, ServerResponse
     base: { service: 'usage-analytics' },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label) => ({ level: label }) },
+    mixin: traceOfLine,
     serializers: { err: loggedError },
     wrapSerializers: false,
     customAttributeKeys: { reqId: 'requestId' },
@@ -37,6 +39,12 @@ export function logOptions(level: string): Options<LoggedRequest, ServerResponse
     customLogLevel: (_, { statusCode }) => (statusCode >= 500 ? 'warn' : 'info'),
     autoLogging: { ignore: ({ originalUrl, url }) => PROBES.test(originalUrl ?? url ?? '') },
   };
+}
+
+/** The trace that a line belongs to, where traces are recorded. */
+function traceOfLine(): object {
+  const traceId = activeTraceId();
+  return traceId === undefined ? {} : { traceId };
 }
 
 function answered(request: LoggedRequest, response: ServerResponse, value: { responseTime: number }): object {

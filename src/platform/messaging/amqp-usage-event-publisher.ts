@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import type { UsageEvent } from '../../shared/usage-event/usage-event';
+import { traceHeaders } from '../telemetry/tracing';
 import { AppError } from '../../shared/errors';
 import { Config } from '../config/config';
 import { Broker } from './broker';
@@ -39,9 +40,11 @@ export class AmqpUsageEventPublisher extends UsageEventPublisher {
   }
 
   async publish(events: readonly UsageEvent[]): Promise<readonly PublishOutcome[]> {
+    const headers = traceHeaders();
     const messages = events.map(({ orgId, payload }) => ({
       routingKey: `usage.${orgId}`,
       body: Buffer.from(JSON.stringify(payload)),
+      headers,
     }));
     const bytes = messages.reduce((sum, { body }) => sum + body.length, 0);
     if (this.blocked || this.unconfirmedBytes + bytes > MAX_UNCONFIRMED_BYTES) throw unavailable();

@@ -4,6 +4,8 @@ import { USAGE_EXCHANGE } from './topology';
 export interface UsageMessage {
   readonly routingKey: string;
   readonly body: Buffer;
+  /** What consumers need to know beside the body: the publisher's trace. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 const OPTIONS = { persistent: true, mandatory: true, contentType: 'application/json' };
@@ -50,8 +52,14 @@ export class PublishingChannel {
         resolve();
       };
       this.waiting.add(fail);
-      for (const { routingKey, body } of messages) {
-        this.channel.publish(USAGE_EXCHANGE, routingKey, body, OPTIONS, settle);
+      for (const { routingKey, body, headers } of messages) {
+        this.channel.publish(
+          USAGE_EXCHANGE,
+          routingKey,
+          body,
+          headers ? { ...OPTIONS, headers } : OPTIONS,
+          settle,
+        );
       }
     });
     // A message that reaches no queue is confirmed all the same, but the broker returns it before that.

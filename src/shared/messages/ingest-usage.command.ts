@@ -1,4 +1,5 @@
 import { Command } from '@nestjs/cqrs';
+import type { ConsumedMessage, TraceOrigin } from './trace-origin';
 import type { PositionedEvent, PositionedReject } from '../usage-event/usage-event';
 
 /** A batch read from a stream partition by the replica that owns it in this epoch. */
@@ -37,6 +38,8 @@ export interface UsageBatch {
   readonly rejects: readonly PositionedReject[];
   /** Unknown fields ignored in the batch, counted. */
   readonly unknownFields: number;
+  /** `traceparent` of the first publishers whose messages carried one, each once. */
+  readonly publishers?: readonly string[];
 }
 
 export type EventOutcome = 'stored' | 'duplicate' | 'conflict' | 'quarantined';
@@ -60,9 +63,27 @@ export interface IngestResult {
  * the batch and starts again from the cursor. Throws `AppError('unavailable')` when the database cannot be reached
  * or refuses for now: the caller retries the same batch and acknowledges nothing.
  */
-export class IngestUsageCommand extends Command<IngestResult> {
+export class IngestUsageCommand extends Command<IngestResult> implements ConsumedMessage {
   constructor(readonly batch: UsageBatch) {
     super();
+  }
+
+  /** `undefined` for what was sent in a request: that is part of the request's trace. */
+  get traceOrigin(): TraceOrigin | undefined {
+    const { source, messages, publishers = [] } = this.batch;
+    if (source.kind !== 'stream') return undefined;
+    return {
+      name: `process analytics.usage:usage.#:${source.partition}`,
+      attributes: {
+        'messaging.system': 'rabbitmq',
+        'messaging.operation.type': 'process',
+        'messaging.batch.message_count': messages,
+        'messaging.destination.partition.id': String(source.partition),
+        'usage.first_offset': source.firstOffset,
+        'usage.last_offset': source.lastOffset,
+      },
+      publishers,
+    };
   }
 }
 
