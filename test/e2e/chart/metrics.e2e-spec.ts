@@ -1,0 +1,153 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { register } from 'prom-client';
+import { parse } from 'yaml';
+import { promtool } from '../../support/promtool';
+import { RunningService } from '../../support/running-service';
+import { createTestDatabase, type TestDatabase } from '../../support/test-database';
+import { createTestVhost, type TestVhost } from '../../support/test-vhost';
+import { ORG_A } from '../../support/usage-events';
+
+const ROOT = join(__dirname, '..', '..', '..');
+const CHART = join(ROOT, 'charts', 'usage-analytics');
+const RULES = join(CHART, 'prometheus', 'rules.yaml');
+const RUNBOOKS = join(ROOT, 'docs', 'runbooks');
+
+interface Rule {
+  readonly record?: string;
+  readonly alert?: string;
+  readonly expr: string;
+  readonly labels?: Record<string, string>;
+  readonly annotations?: Record<string, string>;
+}
+
+const rules = (parse(readFileSync(RULES, 'utf8')) as { groups: { rules: Rule[] }[] }).groups.flatMap(
+  (group) => group.rules,
+);
+const alerts = rules.filter(({ alert }) => alert !== undefined);
+
+/** PromQL of the dashboards that read Prometheus, of KEDA's trigger, and of the rules. */
+const expressions = [...rules.map(({ expr }) => expr), ...dashboardExpressions(), ...chartExpressions()];
+
+function dashboardExpressions(): string[] {
+  const directory = join(CHART, 'dashboards-prometheus');
+  return readdirSync(directory).flatMap((file) => {
+    const { panels } = JSON.parse(readFileSync(join(directory, file), 'utf8')) as {
+      panels: { targets?: { expr: string }[] }[];
+    };
+    return panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
+  });
+}
+
+function chartExpressions(): string[] {
+  const text = readFileSync(join(CHART, 'templates', 'scaledobject.yaml'), 'utf8');
+  return [...text.matchAll(/^\s*query: (.+)$/gm)].map(([, query]) => query ?? '');
+}
+
+/** The metrics that an expression names, each with the labels it selects on or groups by. */
+function metricsIn(expr: string): { name: string; labels: string[] }[] {
+  const grouped = [...expr.matchAll(/\bby \(([^)]*)\)/g)].flatMap(([, list]) => (list ?? '').split(/,\s*/));
+  const bare = expr.replaceAll(/\b(by|on|ignoring|without) \([^)]*\)/g, ' ').replaceAll(/\[[^\]]*\]/g, ' ');
+  const named = bare.matchAll(/\b([a-z]+(?:_[a-z0-9]+)+|usage:[a-z0-9_:]+)\b(?!\()(?:\{([^}]*)\})?/g);
+  return [...named]
+    .filter(([text]) => !/="/.test(text.split('{')[0] ?? ''))
+    .map(([, name = '', selectors = '']) => ({
+      name,
+      labels: [
+        ...grouped,
+        ...[...selectors.matchAll(/(\w+)(?:=~|!~|!=|=)"/g)].map(([, label]) => label ?? ''),
+      ],
+    }))
+    .filter(({ name }) => !grouped.includes(name));
+}
+
+describe('the alert rules', () => {
+  it('pass promtool check rules', async () => {
+    expect(await promtool(['check', 'rules', RULES])).toMatchObject({ code: 0 });
+  });
+
+  it('pass their unit tests, each alert at least once', async () => {
+    const file = join(__dirname, 'rules.test.yaml');
+    const text = readFileSync(file, 'utf8');
+    for (const { alert } of alerts) expect(text).toMatch(new RegExp(`alertname: ${alert}\\n +exp_alerts`));
+    const { code, text: told } = await promtool(['test', 'rules', file]);
+    expect([code, told]).toEqual([0, expect.stringContaining('SUCCESS')]);
+  });
+
+  it.each(alerts.map((rule) => [rule.alert, rule] as const))(
+    '%s has a runbook and a severity',
+    (alert, rule) => {
+      expect(rule.labels).toMatchObject({ severity: expect.stringMatching(/^(warning|critical)$/) });
+      const runbook = rule.annotations?.['runbook_url'] ?? '';
+      expect(runbook).toMatch(/^docs\/runbooks\/usage-[a-z-]+\.md$/);
+      expect(readFileSync(join(ROOT, runbook), 'utf8')).toContain(`# ${alert}\n`);
+    },
+  );
+
+  it('are all that there are runbooks for', () => {
+    const named = alerts.map(({ annotations }) => basename(annotations?.['runbook_url'] ?? ''));
+    expect(readdirSync(RUNBOOKS).sort()).toEqual([...named, 'README.md'].sort());
+  });
+});
+
+describe('the metrics of a service that does everything', () => {
+  let database: TestDatabase;
+  let vhost: TestVhost;
+  let service: RunningService;
+  let text: string;
+
+  beforeAll(async () => {
+    database = await createTestDatabase('postgres');
+    vhost = await createTestVhost();
+    service = await RunningService.start({ DATABASE_URL: database.url, AMQP_URL: vhost.url });
+    await service.get(`/analytics/v1/orgs/${ORG_A}/usage`);
+    text = (await service.get('/metrics')).text;
+  });
+  afterAll(async () => {
+    await service?.stop();
+    await vhost?.drop();
+    await database?.drop();
+  });
+
+  it('pass promtool check metrics', async () => {
+    expect(await promtool(['check', 'metrics'], text)).toEqual({ code: 0, text: '' });
+  });
+
+  it('are offered as OpenMetrics to those who accept it', async () => {
+    const { headers, text: open } = await service.get('/metrics', {
+      accept: 'application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5',
+    });
+    expect(headers['content-type']).toBe('application/openmetrics-text; version=1.0.0; charset=utf-8');
+    expect(open.endsWith('# EOF\n')).toBe(true);
+    expect(open).toContain('# TYPE ingest_events counter\n');
+    expect((await service.get('/metrics')).text).toContain('# TYPE ingest_events_total counter\n');
+  });
+
+  it('have every metric and label that rules, dashboards and scalers name', () => {
+    const recorded = new Set(rules.flatMap(({ record }) => record ?? []));
+    const asked = expressions.flatMap(metricsIn).filter(({ name }) => !recorded.has(name));
+    expect(asked.length).toBeGreaterThan(20);
+    const unknown = asked.filter(({ name, labels }) => {
+      const base = name.replace(/_(bucket|count|sum)$/, '');
+      const metric = register.getSingleMetric(base) ?? register.getSingleMetric(name);
+      const known = [
+        'le',
+        'instance',
+        ...((metric as unknown as { labelNames: string[] } | undefined)?.labelNames ?? []),
+      ];
+      return (
+        !text.includes(`# TYPE ${metric === undefined ? name : base} `) ||
+        labels.some((label) => !known.includes(label))
+      );
+    });
+    expect(unknown).toEqual([]);
+  });
+
+  it('have labels of few values only', () => {
+    const labels = register
+      .getMetricsAsArray()
+      .flatMap((metric) => (metric as unknown as { labelNames: string[] }).labelNames);
+    const bounded = ['against', 'format', 'gctype', 'kind', 'le', 'major', 'method', 'minor', 'outcome', 'partition', 'patch', 'relation', 'route', 'space', 'status', 'type', 'version']; // prettier-ignore
+    expect([...new Set(labels)].filter((label) => !bounded.includes(label))).toEqual([]);
+  });
+});
