@@ -1,21 +1,11 @@
 // Measures the answers of the API on millions of events and prints the plan of whatever misses its figure.
-import { mkdirSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Client } from 'pg';
-import {
-  LARGEST_ORG,
-  loadReadDataset,
-  materializeRollups,
-  type ReadShape,
-  rollupsMaterialized,
-} from './bench/read-dataset';
+import { LARGEST_ORG, type ReadShape } from './bench/read-dataset';
+import { DATA_DIR, POSTGRES_SETTINGS, ServiceOnDataset } from './bench/service-on-dataset';
 import { oneOf, runCommand, wholeNumber } from './command-line';
 import { developmentToken } from './development-token';
-import { createDatabase } from './servers/create-database';
-import { startServers } from './servers/start-servers';
-import { ServiceProcess } from './service-process';
 
 const USAGE = `Usage: npm run bench:read [-- options]
 
@@ -51,21 +41,6 @@ const QUESTIONS: readonly Question[] = [
 
 const WARM_UP = 5;
 
-const POSTGRES_SETTINGS = {
-  shared_buffers: '2GB',
-  effective_cache_size: '8GB',
-  work_mem: '64MB',
-  maintenance_work_mem: '512MB',
-  max_wal_size: '8GB',
-  random_page_cost: '1.1',
-  jit: 'off',
-  logging_collector: 'on',
-  session_preload_libraries: 'auto_explain',
-  'auto_explain.log_min_duration': '100ms',
-  'auto_explain.log_analyze': 'on',
-  'auto_explain.log_timing': 'off',
-};
-
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -83,49 +58,18 @@ async function main(): Promise<void> {
   const engine = oneOf('--engine', values.engine, ['timescale', 'postgres'] as const);
   const shape: ReadShape = {
     events: wholeNumber('--events', values.events),
+    days: 7,
+    busyOrgEvents: 0,
     orgs: 250,
     models: 40,
     clients: 5,
     seed: wholeNumber('--seed', values.seed),
   };
   const log = (line: string): void => console.error(line);
-  const servers = values.database
-    ? undefined
-    : await startServers({
-        postgres: true,
-        timescale: engine === 'timescale' ? 'required' : false,
-        postgresSettings: POSTGRES_SETTINGS,
-        log,
-      });
-  let service: ServiceProcess | undefined;
+  const measured = await ServiceOnDataset.start({ engine, shape, database: values.database, log });
+  const { service, databaseUrl } = measured;
   try {
-    const serverUrl = engine === 'timescale' ? servers?.timescaleUrl : servers?.databaseUrl;
-    const databaseUrl = values.database ?? (await createDatabase(serverUrl ?? '', 'bench_read'));
-    const dataDir = join('.data', 'bench');
-    mkdirSync(dataDir, { recursive: true });
-    const settings = {
-      NODE_ENV: 'development',
-      DATA_DIR: dataDir,
-      DATABASE_URL: databaseUrl,
-      STORAGE_ENGINE: engine,
-      ROLLUP_REFRESH_INTERVAL: '1s',
-      LOG_LEVEL: 'warn',
-    };
-    const logFile = join(dataDir, 'read.log');
-    if (!values.database) {
-      // The schema first, by the service itself.
-      const migrating = await ServiceProcess.start({ ...settings, SERVICE_ROLES: 'api' }, logFile);
-      await migrating.ready();
-      await migrating.stop();
-      await makeRoom(databaseUrl, engine);
-      await loadReadDataset(databaseUrl, shape);
-      await materializeRollups(databaseUrl, engine);
-    }
-    service = await ServiceProcess.start(settings, logFile);
-    await service.ready();
-    log('Waiting for the rollups');
-    await rollupsMaterialized(databaseUrl);
-    const token = await developmentToken({ dataDir, role: 'platform-admin', orgId: null });
+    const token = await developmentToken({ dataDir: DATA_DIR, role: 'platform-admin', orgId: null });
     const rows = [];
     for (const question of QUESTIONS) rows.push(await ask(service.url, token, question, runs));
     await print(rows, shape, databaseUrl);
@@ -134,8 +78,7 @@ async function main(): Promise<void> {
       await new Promise<void>((done) => process.once('SIGINT', () => done()));
     }
   } finally {
-    await service?.stop();
-    await servers?.stop();
+    await measured.stop();
   }
 }
 
@@ -193,17 +136,6 @@ async function slowPlans(databaseUrl: string): Promise<string> {
   );
   await client.end();
   return rows[0]?.tail ?? '';
-}
-
-/** Partitions back to the oldest event, which ingestion would never make at once. */
-async function makeRoom(databaseUrl: string, engine: 'timescale' | 'postgres'): Promise<void> {
-  if (engine === 'timescale') return;
-  const client = new Client({ connectionString: databaseUrl });
-  await client.connect();
-  for (const [parent, unit] of [['usage_events', 'day'], ['usage_15min', 'day'], ['latency_hourly', 'month']]) {
-    await client.query("select ensure_partitions($1::regclass, $2, now() - interval '397 days', now())", [parent, unit]);
-  } // prettier-ignore
-  await client.end();
 }
 
 runCommand(main);

@@ -11,14 +11,16 @@ import { orgIdOf } from './load-shape';
 
 const copyUsageEvents = sqlOver('ingestion/copy-usage-events', ['usage_events']);
 const DAY_MS = 86_400_000;
-const RECENT_DAYS = 7;
 const OLDEST_DAYS = 395;
 const LINES_PER_COPY = 20_000;
 
 /** What the measured data looks like; printed beside every figure. */
 export interface ReadShape {
-  /** Events of the last seven days. */
+  /** Events of the last `days` days. */
   readonly events: number;
+  readonly days: number;
+  /** Events of the last seven days of one more organisation, `BUSY_ORG`. */
+  readonly busyOrgEvents: number;
   readonly orgs: number;
   readonly models: number;
   readonly clients: number;
@@ -27,25 +29,30 @@ export interface ReadShape {
 
 /** The organisation with the most events: about 6 % of all with 250 organisations. */
 export const LARGEST_ORG = orgIdOf(0);
+/** Has `busyOrgEvents`, and is none of the others. */
+export const BUSY_ORG = orgIdOf(0xffff);
+const BUSY_DAYS = 7;
 
 /**
- * Loads events straight into `usage_events`: the last seven days at full density, and before them, back to thirteen
- * months, a row a day for every model and client of the largest organisation and ten for every other one. They are as
+ * Loads events straight into `usage_events`: the last days at full density, and before them, back to thirteen months, a
+ * row a day for every model and client of the largest organisation and ten for every other one. They are as
  * ingestion would have stored them; only dedupe keys and ledger are left out.
  */
 export async function loadReadDataset(databaseUrl: string, shape: ReadShape): Promise<void> {
   const client = new Client({ connectionString: databaseUrl });
   await client.connect();
-  const progress = new Progress('Loading', shape.events, 'events');
+  const progress = new Progress('Loading', shape.events + shape.busyOrgEvents, 'events');
   try {
     const now = Date.now();
-    for (let day = OLDEST_DAYS; day > RECENT_DAYS; day -= 1)
+    for (let day = OLDEST_DAYS; day > shape.days; day -= 1)
       await copy(client, [...sparseDay(shape, now - day * DAY_MS)]);
     let loaded = 0;
-    for (const lines of slices(recentDays(shape, now), LINES_PER_COPY)) {
-      await copy(client, lines);
-      loaded += lines.length;
-      progress.to(loaded);
+    for (const events of [recentDays(shape, now), busyOrg(shape, now)]) {
+      for (const lines of slices(events, LINES_PER_COPY)) {
+        await copy(client, lines);
+        loaded += lines.length;
+        progress.to(loaded);
+      }
     }
     await client.query('analyze');
   } finally {
@@ -87,6 +94,13 @@ export async function materializeRollups(databaseUrl: string, engine: StorageEng
         progress.advance(1);
       }
       await client.query('update rollup_state set watermark = $1, materialized_through = $1', [through]);
+      // As retention leaves it: hundreds of chunks that nobody has would have to be planned for.
+      const { rows: kept } = await client.query<{ raw_from: Date }>(
+        "update rollup_state set raw_from = date_trunc('day', now(), 'UTC') - interval '30 days' returning raw_from",
+      );
+      await client.query("select drop_chunks('usage_events', older_than => $1::timestamptz)", [
+        kept[0]?.raw_from,
+      ]);
     }
     await client.query('vacuum analyze');
   } finally {
@@ -133,8 +147,16 @@ function* recentDays(shape: ReadShape, now: number): Generator<string> {
   const skewed = (limit: number) => Math.floor(limit * random() ** 2);
   for (let n = 0; n < shape.events; n += 1) {
     // In the order of time, as a stream delivers them.
-    const at = now - RECENT_DAYS * DAY_MS * (1 - n / shape.events) - random() * 1_000;
+    const at = now - shape.days * DAY_MS * (1 - n / shape.events) - random() * 1_000;
     yield line(orgIdOf(skewed(shape.orgs)), skewed(shape.models), skewed(shape.clients), at, random);
+  }
+}
+
+function* busyOrg({ busyOrgEvents, models, clients, seed }: ReadShape, now: number): Generator<string> {
+  const random = seededRandom(seed + 1);
+  for (let n = 0; n < busyOrgEvents; n += 1) {
+    const at = now - BUSY_DAYS * DAY_MS * (1 - n / busyOrgEvents) - random() * 1_000;
+    yield line(BUSY_ORG, Math.floor(models * random()), Math.floor(clients * random()), at, random);
   }
 }
 

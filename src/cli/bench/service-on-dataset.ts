@@ -1,0 +1,102 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import type { StorageEngineKind } from '../../platform/database/storage-engine';
+import { createDatabase } from '../servers/create-database';
+import { startServers } from '../servers/start-servers';
+import { ServiceProcess } from '../service-process';
+import { loadReadDataset, materializeRollups, type ReadShape, rollupsMaterialized } from './read-dataset';
+
+export const DATA_DIR = join('.data', 'bench');
+
+export const POSTGRES_SETTINGS = {
+  shared_buffers: '2GB',
+  effective_cache_size: '8GB',
+  work_mem: '64MB',
+  maintenance_work_mem: '512MB',
+  max_wal_size: '8GB',
+  random_page_cost: '1.1',
+  jit: 'off',
+  logging_collector: 'on',
+  session_preload_libraries: 'auto_explain',
+  'auto_explain.log_min_duration': '100ms',
+  'auto_explain.log_analyze': 'on',
+  'auto_explain.log_timing': 'off',
+};
+
+export interface Dataset {
+  readonly engine: StorageEngineKind;
+  readonly shape: ReadShape;
+  /** URL of a database that holds the data already. */
+  readonly database: string | undefined;
+  readonly log: (line: string) => void;
+}
+
+/** The service on a database with millions of events, its rollups materialised. */
+export class ServiceOnDataset {
+  private constructor(
+    readonly databaseUrl: string,
+    readonly service: ServiceProcess,
+    /** Ends the service and the servers that were started for it. */
+    readonly stop: () => Promise<void>,
+  ) {}
+
+  /** Starts a server and fills it, unless there is a database already; minutes for millions of events. */
+  static async start({ engine, shape, database, log }: Dataset): Promise<ServiceOnDataset> {
+    const servers = database
+      ? undefined
+      : await startServers({
+          postgres: true,
+          timescale: engine === 'timescale' ? 'required' : false,
+          postgresSettings: POSTGRES_SETTINGS,
+          log,
+        });
+    let service: ServiceProcess | undefined;
+    const stop = async (): Promise<void> => {
+      await service?.stop();
+      await servers?.stop();
+    };
+    try {
+      const serverUrl = engine === 'timescale' ? servers?.timescaleUrl : servers?.databaseUrl;
+      const databaseUrl = database ?? (await createDatabase(serverUrl ?? '', 'bench_read'));
+      mkdirSync(DATA_DIR, { recursive: true });
+      const settings = {
+        NODE_ENV: 'development',
+        DATA_DIR,
+        DATABASE_URL: databaseUrl,
+        STORAGE_ENGINE: engine,
+        ROLLUP_REFRESH_INTERVAL: '1s',
+        LOG_LEVEL: 'warn',
+      };
+      const logFile = join(DATA_DIR, 'read.log');
+      if (!database) {
+        // The schema first, by the service itself.
+        const migrating = await ServiceProcess.start({ ...settings, SERVICE_ROLES: 'api' }, logFile);
+        await migrating.ready();
+        await migrating.stop();
+        await makeRoom(databaseUrl, engine);
+        await loadReadDataset(databaseUrl, shape);
+        await materializeRollups(databaseUrl, engine);
+      }
+      service = await ServiceProcess.start(settings, logFile);
+      await service.ready();
+      log('Waiting for the rollups');
+      await rollupsMaterialized(databaseUrl);
+      return new ServiceOnDataset(databaseUrl, service, stop);
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+  }
+}
+
+/** Partitions back to the oldest event, which ingestion would never make at once. */
+async function makeRoom(databaseUrl: string, engine: StorageEngineKind): Promise<void> {
+  if (engine === 'timescale') return;
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  for (const [parent, unit] of [['usage_events', 'day'], ['usage_15min', 'day'], ['latency_hourly', 'month']]) {
+    await client.query("select ensure_partitions($1::regclass, $2, now() - interval '397 days', now())", [parent, unit]);
+  } // prettier-ignore
+  await client.end();
+}
