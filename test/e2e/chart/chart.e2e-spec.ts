@@ -1,0 +1,270 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Ajv from 'ajv';
+import addFormats from 'ajv-formats';
+import { parse } from 'yaml';
+import { SETTINGS } from '../../../src/platform/config/settings';
+import {
+  CHART,
+  defaultValues,
+  type Manifest,
+  rendered,
+  type Values,
+  valuesSchema,
+} from '../../support/chart';
+import { objectionsTo } from '../../support/kubernetes-schemas';
+
+const EVERYTHING = {
+  image: { digest: `sha256:${'a'.repeat(64)}` },
+  imagePullSecrets: [{ name: 'registry' }],
+  config: { S3_BUCKET: 'exports', INGEST_PARTITIONS: 4, EXPORT_CONCURRENCY: 2 },
+  roles: { worker: { env: { EXPORT_CONCURRENCY: 1 } } },
+  autoscaling: { api: { enabled: true }, ingest: { enabled: true } },
+  ingress: { enabled: true, className: 'nginx', hosts: ['usage.example.com'], tls: [{ secretName: 'tls' }] },
+  networkPolicy: { objectStore: { to: [{ ipBlock: { cidr: '0.0.0.0/0', except: ['10.0.0.0/8'] } }] } },
+  serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
+  prometheusRule: { enabled: true, runbooks: 'https://example.com/runbooks/' },
+  dashboards: { enabled: true, annotations: { folder: 'Usage' } },
+  budgets: { budgets: [{ name: 'everything' }] },
+  podAnnotations: { team: 'platform' },
+  podLabels: { team: 'platform' },
+  nodeSelector: { pool: 'services' },
+  tolerations: [{ key: 'dedicated', operator: 'Exists', effect: 'NoSchedule' }],
+  priorityClassName: 'high',
+};
+const LEAST = {
+  roles: { ingest: { enabled: false }, worker: { enabled: false } },
+  migration: { enabled: false },
+  networkPolicy: { enabled: false },
+  serviceAccount: { create: false },
+};
+const VARIANTS = [
+  ['the defaults', {}],
+  ['everything', EVERYTHING],
+  ['the least', LEAST],
+] as const;
+
+type Container = Record<string, unknown> & {
+  readonly env?: readonly { name: string; value?: string; valueFrom?: unknown }[];
+};
+
+const SECRETS = Object.values(SETTINGS).filter((setting) => 'secret' in setting);
+const schema = addFormats(new Ajv({ strict: false, allErrors: true })).compile(valuesSchema);
+
+function isAllowed(values: Values): boolean {
+  return schema(laidOver(defaultValues, values));
+}
+
+function laidOver(base: Values, given: Values): Values {
+  const entries = Object.entries(given).map(([key, value]) => {
+    const below = base[key];
+    return [key, isMap(below) && isMap(value) ? laidOver(below, value) : value] as const;
+  });
+  return { ...base, ...Object.fromEntries(entries) };
+}
+
+function isMap(value: unknown): value is Values {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function podOf({
+  kind,
+  spec,
+}: Manifest): { labels: Record<string, string>; spec: Record<string, unknown> } | undefined {
+  const own = spec as {
+    template?: { metadata: { labels: Record<string, string> }; spec: Record<string, unknown> };
+  };
+  if (kind === 'Pod') return { labels: {}, spec: spec as Record<string, unknown> };
+  return own?.template && { labels: own.template.metadata.labels, spec: own.template.spec };
+}
+
+describe('the values of the chart', () => {
+  it.each(VARIANTS)('may be %s', (_, values) => {
+    isAllowed(values);
+    expect(schema.errors ?? []).toEqual([]);
+  });
+
+  it.each<[string, Values]>([
+    ['an unknown key', { replicas: 2 }],
+    ['an unknown key below', { roles: { api: { replica: 2 } } }],
+    ['a text for a number', { roles: { api: { replicas: '2' } } }],
+    ['a port that is none', { service: { port: 70_000 } }],
+    ['a digest that is none', { image: { digest: 'latest' } }],
+    ['no database', { secretEnv: { DATABASE_URL: null } }],
+    ['a secret by value', { secretEnv: { REDIS_URL: 'redis://' } }],
+    ['a setting of the process itself', { config: { SERVICE_ROLES: 'api' } }],
+    ['a list as a setting', { config: { KNOWN: ['a'] } }],
+    ['an ingress without hosts', { ingress: { enabled: true } }],
+    ['a peer of another kind', { networkPolicy: { clients: [{ namespace: 'a' }] } }],
+    ['a grace that is too short', { terminationGracePeriodSeconds: 10 }],
+    ...SECRETS.map(({ name }): [string, Values] => [`${name} in the clear`, { config: { [name]: 'x' } }]),
+  ])('may not have %s', (_, values) => {
+    expect(isAllowed(values)).toBe(false);
+  });
+
+  it('name settings of the service', () => {
+    const names: string[] = Object.values(SETTINGS).map(({ name }) => name);
+    for (const values of [defaultValues, EVERYTHING] as { config: object; secretEnv?: object }[]) {
+      const given = [...Object.keys(values.config), ...Object.keys(values.secretEnv ?? {})];
+      expect(given.filter((name) => !names.includes(name))).toEqual([]);
+    }
+  });
+});
+
+describe.each(VARIANTS)('the chart with %s', (_, values) => {
+  let manifests: Manifest[];
+
+  beforeAll(async () => ({ manifests } = await rendered(values)));
+
+  it('is what Kubernetes takes, with no field that it does not know', () => {
+    expect(manifests.flatMap(objectionsTo)).toEqual([]);
+    const names = manifests.map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+    expect(new Set(names).size).toBe(names.length);
+    for (const { metadata } of manifests)
+      expect(metadata.name).toMatch(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);
+  });
+
+  it('runs every container without privileges, with each name once in its environment', () => {
+    const pods = manifests.map((manifest) => podOf(manifest)?.spec).filter((pod) => pod !== undefined);
+    expect(pods.length).toBeGreaterThan(1);
+    for (const pod of pods) {
+      expect(pod).toMatchObject({
+        automountServiceAccountToken: false,
+        securityContext: { runAsNonRoot: true, runAsUser: 10001, seccompProfile: { type: 'RuntimeDefault' } },
+      });
+      for (const container of pod['containers'] as Container[]) {
+        expect(container).toMatchObject({
+          securityContext: {
+            allowPrivilegeEscalation: false,
+            readOnlyRootFilesystem: true,
+            capabilities: { drop: ['ALL'] },
+          },
+          resources: { requests: expect.anything(), limits: { memory: expect.anything() } },
+        });
+        const environment = (container.env ?? []).map(({ name }) => name);
+        expect(new Set(environment).size).toBe(environment.length);
+        for (const { name, value } of container.env ?? []) {
+          if (SECRETS.some((secret) => secret.name === name)) expect(value).toBeUndefined();
+          else expect(typeof value).toBe('string');
+        }
+      }
+    }
+  });
+
+  it('makes no secret, and selects only pods that it makes', () => {
+    expect(manifests.filter(({ kind }) => kind === 'Secret')).toEqual([]);
+    const pods = manifests.map((manifest) => podOf(manifest)?.labels).filter((pod) => pod !== undefined);
+    const selecting = manifests.flatMap(({ kind, spec }) => {
+      const { selector, podSelector } = (spec ?? {}) as Record<string, Values | undefined>;
+      if (kind === 'Service') return [selector];
+      if (kind === 'PodDisruptionBudget' || kind === 'Deployment') return [selector?.['matchLabels']];
+      return kind === 'NetworkPolicy' ? [podSelector?.['matchLabels']] : [];
+    });
+    expect(selecting.length).toBeGreaterThan(2);
+    for (const labels of selecting) {
+      expect(
+        pods.some((pod) => Object.entries(labels ?? {}).every(([key, value]) => pod[key] === value)),
+      ).toBe(true);
+    }
+  });
+});
+
+describe('the chart', () => {
+  let manifests: Manifest[];
+  const one = (kind: string, end: string): Manifest => {
+    const [found, ...others] = manifests.filter(
+      (each) => each.kind === kind && each.metadata.name.endsWith(end),
+    );
+    if (!found || others.length > 0)
+      throw new Error(`${others.length + (found ? 1 : 0)} times ${kind} …${end}`);
+    return found;
+  };
+  const environmentOf = (manifest: Manifest): Record<string, string | undefined> => {
+    const [container] = podOf(manifest)?.spec['containers'] as Container[];
+    return Object.fromEntries((container?.env ?? []).map(({ name, value }) => [name, value]));
+  };
+
+  beforeAll(async () => ({ manifests } = await rendered(EVERYTHING)));
+
+  it('has a deployment for each role, with settings of the role before those of all', () => {
+    for (const role of ['api', 'ingest', 'worker']) {
+      const environment = environmentOf(one('Deployment', `-${role}`));
+      expect(environment).toMatchObject({
+        SERVICE_ROLES: role,
+        NODE_ENV: 'production',
+        MIGRATE_ON_START: 'false',
+        EXPORT_CONCURRENCY: role === 'worker' ? '1' : '2',
+        INGEST_PARTITIONS: '4',
+      });
+    }
+  });
+
+  it('migrates before anything else, with nothing that the chart makes itself', () => {
+    const job = one('Job', '-migration');
+    expect(job.metadata.annotations).toMatchObject({ 'helm.sh/hook': 'pre-install,pre-upgrade' });
+    const own = manifests.map(({ metadata }) => metadata.name).filter((name) => name !== job.metadata.name);
+    const text = JSON.stringify(podOf(job)?.spec);
+    expect(own.filter((name) => text.includes(`"${name}"`))).toEqual([]);
+    expect(text).not.toContain('serviceAccountName');
+    expect(JSON.stringify(podOf(job)?.spec['containers'])).toContain('dist/cli/migrate.js');
+  });
+
+  it('leaves the number of replicas to what scales them', () => {
+    expect(one('Deployment', '-api').spec).not.toHaveProperty('replicas');
+    expect(one('Deployment', '-ingest').spec).not.toHaveProperty('replicas');
+    expect(one('Deployment', '-worker').spec).toHaveProperty('replicas', 2);
+    expect(one('ScaledObject', '-ingest').spec).toMatchObject({
+      triggers: [
+        { type: 'prometheus', metadata: { query: 'sum(ingest_backlog_messages)', threshold: '100000' } },
+      ],
+    });
+  });
+
+  it('lets traffic out only to what was named', () => {
+    const { egress } = one('NetworkPolicy', 'usage-analytics').spec as {
+      egress: { to: unknown[]; ports: { port: number }[] }[];
+    };
+    expect(egress.map(({ ports }) => ports.map(({ port }) => port))).toEqual([[53, 53], [5432], [5672], [6379], [443], [3000]]); // prettier-ignore
+    for (const { to } of egress) expect(to.length).toBeGreaterThan(0);
+  });
+
+  it('ships rules and dashboards as the files are', () => {
+    const rules = readFileSync(join(CHART, 'prometheus', 'rules.yaml'), 'utf8');
+    const moved = rules.replaceAll(
+      'runbook_url: docs/runbooks/',
+      'runbook_url: https://example.com/runbooks/',
+    );
+    expect(one('PrometheusRule', '').spec).toEqual(parse(moved));
+    for (const directory of ['dashboards', 'dashboards-prometheus']) {
+      for (const file of readdirSync(join(CHART, directory))) {
+        const { data } = one('ConfigMap', `-${file.replace('.json', '')}`);
+        expect(JSON.parse(data?.[file] ?? '')).toEqual(
+          JSON.parse(readFileSync(join(CHART, directory, file), 'utf8')),
+        );
+      }
+    }
+  });
+
+  it('would be told of a field that Kubernetes does not know, and of a wrong type', () => {
+    const deployment = one('Deployment', '-api');
+    const misspelt = JSON.parse(
+      JSON.stringify(deployment).replace('"enableServiceLinks"', '"enableServiceLink"'),
+    );
+    expect(objectionsTo(misspelt as Manifest)).toEqual([
+      expect.stringContaining('/enableServiceLink is unknown'),
+    ]);
+    const typed = { ...deployment, spec: { ...deployment.spec, minReadySeconds: 'five' } };
+    expect(objectionsTo(typed)).toEqual([expect.stringContaining('minReadySeconds')]);
+  });
+
+  it('pins the image by its digest', () => {
+    const [container] = podOf(one('Deployment', '-api'))?.spec['containers'] as Container[];
+    expect(container?.['image']).toBe(`usage-analytics@sha256:${'a'.repeat(64)}`);
+  });
+
+  it('tells what is missing', async () => {
+    const { notes } = await rendered({});
+    expect(notes).toContain('S3_BUCKET is not set');
+    expect(notes).toContain('helm test demo');
+  });
+});
