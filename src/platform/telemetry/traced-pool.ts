@@ -50,7 +50,8 @@ function nameOf(statement: unknown): string {
     name?: string;
     text?: string;
   };
-  return name ?? text?.trim().split(/\s+/, 1)[0]?.toLowerCase() ?? 'statement';
+  const [word] = /[a-z]+/i.exec((text ?? '').replaceAll(/--.*$/gm, '')) ?? [];
+  return name ?? word?.toLowerCase() ?? 'statement';
 }
 
 /** COPY and cursors: they are handed in as streams and answer by their events. */
