@@ -21,7 +21,7 @@ import { SummaryAnswer } from './summary-answer';
 import { UsageAnswer } from './usage-answer';
 
 @ApiTags('usage and reliability')
-@ApiParam({ name: 'orgId', format: 'uuid' })
+@ApiParam({ name: 'orgId', schema: { type: 'string', format: 'uuid' } })
 @ApiProblems('not_found')
 @Controller('analytics/v1/orgs/:orgId')
 export class OrgUsageController {

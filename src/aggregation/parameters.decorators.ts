@@ -55,12 +55,20 @@ interface ListRule {
   readonly allowed: string;
   readonly isAllowed: (value: string) => boolean;
   readonly most?: number;
+  /** What an empty value stands for. */
+  readonly empty?: string;
 }
 
 /** Several values: repeated, or separated by commas. Empty and `*`, which dashboards send for "all", are none. */
-export function Many({ options, allowed, isAllowed, most = MOST_VALUES }: ListRule): PropertyDecorator {
+export function Many({
+  options,
+  allowed,
+  isAllowed,
+  most = MOST_VALUES,
+  empty = 'all',
+}: ListRule): PropertyDecorator {
   return parameter(
-    { ...options, isArray: true, maxItems: most, description: `${options.description} Repeatable or comma-separated; empty or * for all.` }, // prettier-ignore
+    { ...options, isArray: true, maxItems: most, description: `${options.description} Repeatable or comma-separated; empty or * for ${empty}.` }, // prettier-ignore
     readList,
     `must be at most ${most} of ${allowed}.`,
     (value) => Array.isArray(value) && value.length <= most && value.every((each) => typeof each === 'string' && isAllowed(each)), // prettier-ignore
@@ -90,6 +98,7 @@ export function GroupBy(dimensions: readonly string[], description: string): Pro
     allowed: dimensions.join(', '),
     isAllowed: (value) => dimensions.includes(value),
     most: dimensions.length,
+    empty: 'none',
   });
 }
 

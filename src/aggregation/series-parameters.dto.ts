@@ -69,6 +69,7 @@ export function Percentiles(): PropertyDecorator {
     allowed: 'numbers above 0, up to 100, with at most 3 decimals, or none',
     isAllowed: (value) => PERCENTILE.test(value),
     most: MOST_PERCENTILES,
+    empty: '50, 95 and 99',
   });
 }
 

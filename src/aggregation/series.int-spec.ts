@@ -82,11 +82,11 @@ describeEachEngine('series', (kind) => {
   }
 
   it('say of usage what a recount of the events says, in every zone, granularity and grouping', async () => {
-    await compareWithRecount('usage', usageOf, { runs: 150, least: 40 });
+    await compareWithRecount('usage', usageOf, { runs: 100, least: 30 });
   });
 
   it('say of reliability what a recount says, with percentiles of the same bins whatever answers', async () => {
-    await compareWithRecount('reliability', (events) => reliabilityOf(events, [50, 95, 99.9]), { runs: 120, least: 15 }); // prettier-ignore
+    await compareWithRecount('reliability', (events) => reliabilityOf(events, [50, 95, 99.9]), { runs: 80, least: 10 }); // prettier-ignore
   });
 
   it('keep every total whatever limit leaves out', async () => {

@@ -87,8 +87,8 @@ export class SummaryAnswer extends AnswerFrame {
   @ApiProperty({ description: 'Of cost and costExact, ISO 4217.', example: 'USD' })
   currency!: string;
 
-  @ApiProperty({ type: WindowModel, nullable: true, description: 'As many buckets directly before; null when that is no longer kept.' }) // prettier-ignore
-  previousWindow!: WindowModel | null;
+  @ApiPropertyOptional({ type: WindowModel, description: 'As many buckets directly before; absent when that is no longer kept.' }) // prettier-ignore
+  previousWindow?: WindowModel;
 }
 
 const COMPARED = ['requests', 'totalTokens', 'cost', 'errorRate', 'latencyMeanMs'] as const;
@@ -116,7 +116,7 @@ export function summaryAnswer(
     answer: {
       series: [row as unknown as SummaryRow],
       currency,
-      previousWindow: previous && windowOf(previous.buckets),
+      ...(previous && { previousWindow: windowOf(previous.buckets) }),
       ...frameOf(question, freshness),
     },
   };

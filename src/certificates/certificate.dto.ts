@@ -1,5 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsOptional, IsString, MaxLength } from 'class-validator';
+import { ApiNullable } from '../platform/http/api-nullable.decorator';
 import { FRESHNESS_STATUSES, type FreshnessStatus } from '../shared/messages/get-freshness.query';
 import { INSTANT_FORMS } from '../shared/time-window';
 
@@ -83,6 +84,9 @@ class CertificateSums {
 const MEASURES = { type: 'object', additionalProperties: { type: 'string' }, nullable: true } as const;
 
 class CertificateDifference {
+  @ApiProperty({ format: 'uuid' })
+  orgId!: string;
+
   @ApiProperty(TIME)
   bucket!: string;
 
@@ -203,7 +207,7 @@ export class Certificate {
   @ApiProperty({ type: QuarantineReview })
   review!: QuarantineReview;
 
-  @ApiProperty({ type: CertificateSums, nullable: true, description: 'Of the single events; null where some of the window are no longer kept.' }) // prettier-ignore
+  @ApiNullable(CertificateSums, 'Of the single events; null where some of the window are no longer kept.')
   raw!: CertificateSums | null;
 
   @ApiProperty({ type: [CertifiedLayer] })

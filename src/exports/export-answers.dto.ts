@@ -54,7 +54,7 @@ export class ExportAnswer {
   @ApiProperty({ enum: EXPORT_FORMATS })
   format!: ExportFormat;
 
-  @ApiProperty({ type: 'string', enum: FOCUS_VERSIONS, nullable: true })
+  @ApiProperty({ type: 'string', enum: [...FOCUS_VERSIONS, null], nullable: true })
   focusVersion!: FocusVersion | null;
 
   @ApiProperty({ description: 'Id of the principal, or schedule.' })

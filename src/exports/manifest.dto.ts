@@ -23,7 +23,7 @@ class ManifestFile {
   @ApiProperty({ enum: EXPORT_FORMATS })
   format!: Manifest['file']['format'];
 
-  @ApiProperty({ type: 'string', enum: FOCUS_VERSIONS, nullable: true })
+  @ApiProperty({ type: 'string', enum: [...FOCUS_VERSIONS, null], nullable: true })
   focusVersion!: Manifest['file']['focusVersion'];
 
   @ApiProperty({ type: [String] })

@@ -18,7 +18,7 @@ export class FreshnessController {
     summary: 'How far an organisation’s data reaches and how late it is',
     description: 'By model, with the worst status for the organisation. Cached for seconds.',
   })
-  @ApiParam({ name: 'orgId', format: 'uuid' })
+  @ApiParam({ name: 'orgId', schema: { type: 'string', format: 'uuid' } })
   @ApiOkResponse({ type: OrgFreshness })
   @ApiProblems('invalid', 'not_found')
   getFreshness(@Scope() scope: OrgScope): Promise<OrgFreshness> {

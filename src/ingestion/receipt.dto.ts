@@ -1,4 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { ApiNullable } from '../platform/http/api-nullable.decorator';
 import {
   QUARANTINE_REASONS,
   type QuarantineReason,
@@ -85,7 +86,7 @@ export class QuarantineEntry {
   @ApiProperty(MAYBE_TEXT)
   reviewedBy!: string | null;
 
-  @ApiProperty({ ...MAYBE_TEXT, enum: ['stored', 'duplicate'] })
+  @ApiProperty({ ...MAYBE_TEXT, enum: ['stored', 'duplicate', null] })
   replayOutcome!: string | null;
 }
 
@@ -99,7 +100,7 @@ export class Receipt {
   @ApiProperty({ enum: ['stored', 'quarantined'], description: 'stored: it is counted once, whatever else arrived under its identity.' }) // prettier-ignore
   state!: 'stored' | 'quarantined';
 
-  @ApiProperty({ type: StoredEvent, nullable: true })
+  @ApiNullable(StoredEvent, 'null while it is quarantined.')
   event!: StoredEvent | null;
 
   @ApiProperty({ type: [QuarantineEntry], description: 'Newest first.' })

@@ -19,6 +19,7 @@ import { DatabaseSchema } from '../../src/platform/database/database-schema';
 import { configureHttp, httpAdapter } from '../../src/platform/http/http-server';
 import { PlatformModule } from '../../src/platform/platform.module';
 import { Clock } from '../../src/shared/clock';
+import { Contract } from './contract';
 import type { TestDatabase } from './test-database';
 
 export interface ExportRequestBody {
@@ -116,6 +117,7 @@ export async function startExporting(database: TestDatabase, settings: Settings 
   await app.init();
   await app.get(DatabaseSchema).ready();
   const worker = app.get(ExportWorker);
+  const contract = Contract.of(app);
 
   async function send(
     method: 'GET' | 'POST' | 'DELETE',
@@ -123,12 +125,14 @@ export async function startExporting(database: TestDatabase, settings: Settings 
     options: SendOptions = {},
   ): Promise<Answer> {
     const { key = ADMIN, body, headers } = options;
+    const url = path.startsWith('/analytics') ? path : `/analytics/v1${path}`;
     const answer = await app.inject({
       method,
-      url: path.startsWith('/analytics') ? path : `/analytics/v1${path}`,
+      url,
       headers: { 'x-api-key': `ak_${key}key_${secretOf(key)}`, ...headers },
       ...(body && { payload: body }),
     });
+    contract.checkInjected(method, url, answer);
     const isJson = String(answer.headers['content-type']).includes('json');
     return {
       status: answer.statusCode,

@@ -11,6 +11,7 @@ import { Config, loadConfig } from '../../src/platform/config/config';
 import { configureHttp, httpAdapter } from '../../src/platform/http/http-server';
 import { PlatformModule } from '../../src/platform/platform.module';
 import { Clock } from '../../src/shared/clock';
+import { Contract } from './contract';
 import type { TestDatabase } from './test-database';
 
 // Applied to the client it was called on.
@@ -22,7 +23,7 @@ export const READER_KEY = `ak_reader_${SECRET}`;
 
 /** The reading half of the service on a test database, at a moment that stands still. */
 export interface Reading {
-  /** Sends a request as a platform administrator, or with the headers given. */
+  /** Sends a request as a platform administrator, or with these headers; fails when its answer is not documented. */
   get(path: string, headers?: Record<string, string>): Promise<ReadingAnswer>;
   readonly queries: QueryBus;
   /** The statements that `work` sends to the database, with their parameters. */
@@ -79,17 +80,15 @@ export async function startReading(
   await configureHttp(app);
   await app.init();
   const principal = { id: 'reader', kind: 'api-key', roles: ['platform-admin'], orgId: null } as const;
+  const contract = Contract.of(app);
   return {
     async get(path, headers = { 'x-api-key': READER_KEY }) {
       const answer = await app.inject({ method: 'GET', url: `/analytics/v1${path}`, headers });
       const isJson =
         String(answer.headers['content-type']).includes('json') && !answer.headers['content-encoding'];
-      return {
-        status: answer.statusCode,
-        headers: answer.headers,
-        text: answer.body,
-        body: isJson ? (JSON.parse(answer.body) as unknown) : undefined,
-      };
+      const body = isJson ? (JSON.parse(answer.body) as unknown) : undefined;
+      contract.checkInjected('GET', `/analytics/v1${path}`, answer);
+      return { status: answer.statusCode, headers: answer.headers, text: answer.body, body };
     },
     queries: app.get(QueryBus),
     async statementsOf(work) {

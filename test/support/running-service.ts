@@ -8,6 +8,7 @@ import { signDevelopmentToken } from '../../src/access/development-keys';
 import type { Role } from '../../src/access/permissions';
 import { loadConfig } from '../../src/platform/config/config';
 import { DatabaseSchema } from '../../src/platform/database/database-schema';
+import { Contract } from './contract';
 
 export interface ServiceAnswer {
   readonly status: number;
@@ -21,6 +22,7 @@ export interface ServiceAnswer {
 export class RunningService {
   private constructor(
     readonly app: NestFastifyApplication,
+    private readonly contract: Contract,
     private readonly dataDir: string,
     private readonly token: string,
   ) {}
@@ -33,7 +35,7 @@ export class RunningService {
     await app.init();
     await app.getHttpAdapter().getInstance().ready();
     await app.get(DatabaseSchema).ready();
-    return new RunningService(app, dataDir, token);
+    return new RunningService(app, Contract.of(app), dataDir, token);
   }
 
   /** A token for a principal of this service. */
@@ -66,6 +68,7 @@ export class RunningService {
       headers: { authorization: `Bearer ${this.token}`, ...headers },
       ...(payload === undefined ? {} : { payload: payload as object }),
     });
+    this.contract.checkInjected(method, url, answer);
     const type = String(answer.headers['content-type'] ?? '');
     return {
       status: answer.statusCode,

@@ -9,6 +9,7 @@ import { loadConfig } from '../../src/platform/config/config';
 import { DatabaseSchema } from '../../src/platform/database/database-schema';
 import { configureHttp, httpAdapter } from '../../src/platform/http/http-server';
 import { Clock } from '../../src/shared/clock';
+import { Contract } from './contract';
 import type { TestDatabase } from './test-database';
 
 const SECRET = 'a'.repeat(43);
@@ -73,6 +74,7 @@ export async function startTrial(
   await app.init();
   await app.get(DatabaseSchema).ready();
   const commands = app.get(CommandBus);
+  const contract = Contract.of(app);
   return {
     async send(method, path, body, key = keyOf('reader')) {
       const answer = await app.inject({
@@ -81,6 +83,7 @@ export async function startTrial(
         headers: { 'x-api-key': key },
         ...(body !== undefined && { payload: body as object }),
       });
+      contract.checkInjected(method, `/analytics/v1${path}`, answer);
       const isJson = String(answer.headers['content-type']).includes('json');
       return {
         status: answer.statusCode,

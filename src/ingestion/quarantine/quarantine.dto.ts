@@ -158,7 +158,7 @@ export class QuarantinedEvent {
   @ApiProperty({ type: String, nullable: true })
   reviewReason!: string | null;
 
-  @ApiProperty({ type: String, enum: ['stored', 'duplicate'], nullable: true, description: 'duplicate: it was stored already.' }) // prettier-ignore
+  @ApiProperty({ type: String, enum: ['stored', 'duplicate', null], nullable: true, description: 'duplicate: it was stored already.' }) // prettier-ignore
   replayOutcome!: 'stored' | 'duplicate' | null;
 }
 

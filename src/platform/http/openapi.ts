@@ -25,6 +25,11 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
   return { ...document, components: { ...document.components, schemas } };
 }
 
+/** The document as `docs/openapi.json` holds it. */
+export function openApiText(app: INestApplication): string {
+  return `${JSON.stringify(openApiDocument(app), null, 2)}\n`;
+}
+
 /** `/docs` for people, `/openapi.json` for programs. */
 export function serveOpenApi(app: INestApplication): void {
   SwaggerModule.setup('docs', app, () => openApiDocument(app), { jsonDocumentUrl: 'openapi.json' });
