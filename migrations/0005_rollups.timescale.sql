@@ -202,10 +202,10 @@ select
   latency_sum_ms,
   latency_max_ms
 from usage_15min_materialized
-where bucket < (
+where (bucket < (
   select date_bin(interval '15 minutes', materialized_through, timestamptz '2000-01-01 00:00:00+00')
   from rollup_state
-)
+)) is true
 union all
 select
   time_bucket(interval '15 minutes', occurred_at) as bucket,
@@ -233,7 +233,7 @@ group by 1, 2, 3, 4;
 create view latency_hourly as
 select bucket, org_id, model_id, latency_bin, requests
 from latency_hourly_materialized
-where bucket < (select date_trunc('hour', materialized_through, 'UTC') from rollup_state)
+where (bucket < (select date_trunc('hour', materialized_through, 'UTC') from rollup_state)) is true
 union all
 select time_bucket(interval '1 hour', occurred_at) as bucket, org_id, model_id, latency_bin, count(*) as requests
 from usage_events

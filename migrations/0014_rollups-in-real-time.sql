@@ -1,6 +1,8 @@
 -- The rollups as everyone reads them, on both engines: what is materialised up to rollup_state.materialized_through,
 -- and above it what the relation below says at this moment. One watermark for all of them, so that all answers of one
 -- snapshot agree.
+-- "is true" keeps the comparison with the watermark out of the index conditions: PostgreSQL cannot guess its value, takes
+-- it for one side of a narrow range and reads a week by time instead of by organisation (750 ms instead of 100).
 
 create view usage_hourly as
 select
@@ -20,7 +22,7 @@ select
   latency_sum_ms,
   latency_max_ms
 from usage_hourly_materialized
-where bucket < (select date_trunc('hour', materialized_through, 'UTC') from rollup_state)
+where (bucket < (select date_trunc('hour', materialized_through, 'UTC') from rollup_state)) is true
 union all
 select
   date_trunc('hour', bucket, 'UTC') as bucket,
@@ -60,7 +62,7 @@ select
   latency_sum_ms,
   latency_max_ms
 from usage_daily_materialized
-where bucket < (select date_trunc('day', materialized_through, 'UTC') from rollup_state)
+where (bucket < (select date_trunc('day', materialized_through, 'UTC') from rollup_state)) is true
 union all
 select
   date_trunc('day', bucket, 'UTC') as bucket,
@@ -100,7 +102,7 @@ select
   latency_sum_ms,
   latency_max_ms
 from org_usage_hourly_materialized
-where bucket < (select date_trunc('hour', materialized_through, 'UTC') from rollup_state)
+where (bucket < (select date_trunc('hour', materialized_through, 'UTC') from rollup_state)) is true
 union all
 select
   date_trunc('hour', bucket, 'UTC') as bucket,
@@ -140,7 +142,7 @@ select
   latency_sum_ms,
   latency_max_ms
 from org_usage_daily_materialized
-where bucket < (select date_trunc('day', materialized_through, 'UTC') from rollup_state)
+where (bucket < (select date_trunc('day', materialized_through, 'UTC') from rollup_state)) is true
 union all
 select
   date_trunc('day', bucket, 'UTC') as bucket,
@@ -165,7 +167,7 @@ group by 1, 2;
 create view latency_daily as
 select bucket, org_id, model_id, latency_bin, requests
 from latency_daily_materialized
-where bucket < (select date_trunc('day', materialized_through, 'UTC') from rollup_state)
+where (bucket < (select date_trunc('day', materialized_through, 'UTC') from rollup_state)) is true
 union all
 select
   date_trunc('day', bucket, 'UTC') as bucket,
@@ -180,7 +182,7 @@ group by 1, 2, 3, 4;
 create view model_latency_hourly as
 select bucket, org_id, model_id, latency_bin, requests
 from model_latency_hourly_materialized
-where bucket < (select date_trunc('hour', materialized_through, 'UTC') from rollup_state)
+where (bucket < (select date_trunc('hour', materialized_through, 'UTC') from rollup_state)) is true
 union all
 select
   date_trunc('hour', bucket, 'UTC') as bucket,
@@ -195,7 +197,7 @@ group by 1, 3, 4;
 create view model_latency_daily as
 select bucket, org_id, model_id, latency_bin, requests
 from model_latency_daily_materialized
-where bucket < (select date_trunc('day', materialized_through, 'UTC') from rollup_state)
+where (bucket < (select date_trunc('day', materialized_through, 'UTC') from rollup_state)) is true
 union all
 select
   date_trunc('day', bucket, 'UTC') as bucket,
