@@ -1,8 +1,8 @@
 // Measures exports: a month by the hour of the largest organisation, and millions of single events.
-import { readFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { describeEnvironment } from './bench/environment';
+import { residentMb } from './bench/process-usage';
 import { BUSY_ORG, LARGEST_ORG, type ReadShape } from './bench/read-dataset';
 import { DATA_DIR, POSTGRES_SETTINGS, ServiceOnDataset } from './bench/service-on-dataset';
 import { oneOf, runCommand, wholeNumber } from './command-line';
@@ -140,9 +140,7 @@ interface Manifest {
 }
 
 function print(measured: readonly Measured[], shape: ReadShape, before: number): void {
-  console.log(
-    `\n${cpus().length} x ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node.js ${process.version}`,
-  );
+  console.log(`\n${describeEnvironment()}`);
   console.log(`data: ${JSON.stringify(shape)}\nPostgreSQL: ${JSON.stringify(POSTGRES_SETTINGS)}`);
   console.log(`memory of the service before: ${Math.round(before)} MB\n`);
   console.table(
@@ -162,12 +160,6 @@ function print(measured: readonly Measured[], shape: ReadShape, before: number):
 
 function isReached({ seconds, growthMb }: Pick<Measured, 'seconds' | 'growthMb'>): boolean {
   return seconds <= FIGURE_SECONDS && growthMb <= FIGURE_GROWTH_MB;
-}
-
-/** From /proc (Linux), in MB; throws elsewhere, where memory would not be measured at all. */
-function residentMb(pid: number, field: 'VmRSS' | 'VmHWM'): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return (Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) * 1_024) / 1e6;
 }
 
 runCommand(main);

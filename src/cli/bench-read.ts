@@ -1,7 +1,7 @@
 // Measures the answers of the API on millions of events and prints the plan of whatever misses its figure.
-import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Client } from 'pg';
+import { describeEnvironment } from './bench/environment';
 import { LARGEST_ORG, type ReadShape } from './bench/read-dataset';
 import { DATA_DIR, POSTGRES_SETTINGS, ServiceOnDataset } from './bench/service-on-dataset';
 import { oneOf, runCommand, wholeNumber } from './command-line';
@@ -104,9 +104,7 @@ async function ask(url: string, token: string, question: Question, runs: number)
 
 async function print(measured: readonly Measured[], shape: ReadShape, databaseUrl: string): Promise<void> {
   const at = (ms: readonly number[], share: number) => Math.round(ms[Math.ceil(ms.length * share) - 1] ?? 0);
-  console.log(
-    `\n${cpus().length} x ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node.js ${process.version}`,
-  );
+  console.log(`\n${describeEnvironment()}`);
   console.log(`data: ${JSON.stringify(shape)}\nPostgreSQL: ${JSON.stringify(POSTGRES_SETTINGS)}\n`);
   console.table(
     measured.map(({ question, ms, rows }) => ({

@@ -25,14 +25,25 @@ export const STANDARD_LOAD: LoadShape = {
 
 /** Events of the shape, one after the other; organisations and models are used unevenly, as tenants are. */
 export function* events(count: number, shape: LoadShape): Generator<UsageEventPayload> {
+  const make = eventMaker(shape);
+  const startedAt = Date.now();
+  for (let n = 0; n < count; n += 1)
+    yield make(startedAt - Math.floor((shape.spanSeconds * 1_000 * (count - n)) / count));
+}
+
+/** The same without end, each occurring when it is asked for. */
+export function* liveEvents(shape: LoadShape): Generator<UsageEventPayload> {
+  const make = eventMaker(shape);
+  for (;;) yield make(Date.now());
+}
+
+function eventMaker(shape: LoadShape): (occurredAt: number) => UsageEventPayload {
   const random = seededRandom(shape.seed);
   const orgIds = Array.from({ length: shape.orgs }, (_, n) => orgIdOf(n));
   const below = (limit: number) => Math.floor(limit * random() ** 2);
-  const startedAt = Date.now();
-  for (let n = 0; n < count; n += 1) {
-    const occurredAt = startedAt - Math.floor((shape.spanSeconds * 1_000 * (count - n)) / count);
+  return (occurredAt) => {
     const outputTokens = 5 + below(800);
-    yield {
+    return {
       eventId: shape.ids === 'uuidv7' ? uuidAt(occurredAt, random) : randomUUID(),
       orgId: orgIds[below(shape.orgs)] ?? '',
       modelId: `vendor/model-${below(shape.models)}`,
@@ -44,7 +55,7 @@ export function* events(count: number, shape: LoadShape): Generator<UsageEventPa
       cost: `0.${String(below(10_000_000)).padStart(10, '0')}`,
       clientId: `client-${below(shape.clients)}`,
     };
-  }
+  };
 }
 
 /** The n-th organisation of every load, so that data sets can be used again. */

@@ -1,140 +1,161 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'amqplib';
 import { Client } from 'pg';
 import type { StorageEngineKind } from '../../platform/database/storage-engine';
 import { Progress } from '../progress';
+import type { Servers } from '../servers/servers';
 import { ServiceProcess } from '../service-process';
-import { measureBareCopy } from './bare-copy';
+import { cpuSeconds, residentMb } from './process-usage';
 
-export interface IngestionRun {
+/** What is measured, and how it is handed over. */
+export interface IngestionLoad {
   readonly engine: StorageEngineKind;
-  readonly databaseUrl: string;
-  /** A second, empty database of the same server for the bare COPY. */
-  readonly copyDatabaseUrl: string;
-  readonly amqpUrl: string;
-  readonly bodies: readonly Buffer[];
+  /** Each in the form in which the stream delivers it. */
+  readonly events: readonly EncodedEvent[];
   readonly eventsPerMessage: number;
   readonly batchSize: number;
+  readonly partitions: number;
+}
+
+export interface EncodedEvent {
+  readonly orgId: string;
+  readonly body: Buffer;
 }
 
 export interface IngestionFigures {
-  readonly engine: StorageEngineKind;
   readonly eventsPerSecond: number;
-  readonly copyRowsPerSecond: number;
   /** Of the service, in MB (1e6 bytes). */
   readonly peakMemoryMb: number;
+  /** Seconds of one core for a million events. */
+  readonly cpuPerMillion: Readonly<Record<Party, number>>;
 }
 
+const PARTIES = ['service', 'postgres', 'rabbitmq'] as const;
+type Party = (typeof PARTIES)[number];
+
 /**
- * Fills the stream, starts the service on it and follows the cursor; then copies the same rows bare. The rate counts
- * from the first tenth to the last event committed, so that neither the start of the process nor its first,
- * uncompiled batches are in it. Throws when not every event was stored.
+ * Fills the stream, starts the service on it and follows the cursor. Rate and CPU time count from the first tenth to
+ * the last event committed, so that neither the start of the process nor its first, uncompiled batches are in them.
+ * Throws when not every event was stored. `databaseUrl` is an empty database of `servers`.
  */
-export async function measureIngestion(run: IngestionRun): Promise<IngestionFigures> {
-  await declareTopology(run);
-  await fillStream(run);
-  const service = await start(run, run.databaseUrl, 'api,ingest,worker');
-  let eventsPerSecond: number;
-  let peakMemoryMb: number;
+export async function measureIngestion(
+  load: IngestionLoad,
+  servers: Servers,
+  databaseUrl: string,
+): Promise<IngestionFigures> {
+  const settings = { ...settingsOf(load, databaseUrl), AMQP_URL: servers.amqpUrl };
+  // Declares the topology too.
+  await (await start({ ...settings, SERVICE_ROLES: 'api' }, load.engine)).stop();
+  await fillStream(load, servers.amqpUrl);
+  const service = await start(settings, load.engine);
   try {
-    eventsPerSecond = await followCursor(run);
-    peakMemoryMb = peakMemoryOf(service.pid);
+    const pids = { service: service.pid, postgres: servers.postgres.pid, rabbitmq: servers.rabbitmq.pid };
+    const usedBy = (party: Party): number => (pids[party] ? cpuSeconds(pids[party]) : NaN);
+    const rate = await followCursor(databaseUrl, load.events.length, usedBy);
+    return { ...rate, peakMemoryMb: residentMb(service.pid, 'VmHWM') };
   } finally {
     await service.stop();
   }
-  // The service prepares the second database exactly as the first.
-  await (await start(run, run.copyDatabaseUrl, 'api')).stop();
-  const copyRowsPerSecond = await measureBareCopy(run.copyDatabaseUrl, run.bodies, run.batchSize);
-  return { engine: run.engine, eventsPerSecond, copyRowsPerSecond, peakMemoryMb };
 }
 
-async function declareTopology(run: IngestionRun): Promise<void> {
-  await (await start(run, run.databaseUrl, 'api')).stop();
+/** Makes the schema in another empty database, exactly as for a measurement. */
+export async function prepareSchema(load: IngestionLoad, databaseUrl: string): Promise<void> {
+  await (await start({ ...settingsOf(load, databaseUrl), SERVICE_ROLES: 'api' }, load.engine)).stop();
 }
 
-async function start(run: IngestionRun, databaseUrl: string, roles: string): Promise<ServiceProcess> {
-  const directory = join('.data', 'bench');
-  mkdirSync(directory, { recursive: true });
-  const service = await ServiceProcess.start(
-    {
-      NODE_ENV: 'development',
-      SERVICE_ROLES: roles,
-      DATA_DIR: directory,
-      DATABASE_URL: databaseUrl,
-      STORAGE_ENGINE: run.engine,
-      AMQP_URL: run.amqpUrl,
-      INGEST_BATCH_SIZE: String(run.batchSize),
-      LOG_LEVEL: 'warn',
-    },
-    join(directory, `${run.engine}.log`),
-  );
+function settingsOf({ engine, batchSize, partitions }: IngestionLoad, databaseUrl: string) {
+  return {
+    NODE_ENV: 'development',
+    DATA_DIR: DIRECTORY,
+    DATABASE_URL: databaseUrl,
+    STORAGE_ENGINE: engine,
+    INGEST_BATCH_SIZE: String(batchSize),
+    INGEST_PARTITIONS: String(partitions),
+    LOG_LEVEL: 'warn',
+  };
+}
+
+const DIRECTORY = join('.data', 'bench');
+
+async function start(settings: Record<string, string>, engine: StorageEngineKind): Promise<ServiceProcess> {
+  mkdirSync(DIRECTORY, { recursive: true });
+  const service = await ServiceProcess.start(settings, join(DIRECTORY, `${engine}.log`));
   await service.ready();
   return service;
 }
 
-async function fillStream({ amqpUrl, bodies, eventsPerMessage }: IngestionRun): Promise<void> {
+async function fillStream({ events, eventsPerMessage }: IngestionLoad, amqpUrl: string): Promise<void> {
   const connection = await connect(amqpUrl);
   const channel = await connection.createConfirmChannel();
-  const progress = new Progress('Filling the stream', bodies.length, 'events');
-  for (let start = 0; start < bodies.length; start += eventsPerMessage) {
-    const slice = bodies.slice(start, start + eventsPerMessage);
-    const body = eventsPerMessage === 1 ? slice[0] : Buffer.from(`[${slice.join(',')}]`);
-    // The routing key only chooses the partition, and there is one.
-    channel.publish('analytics.usage', 'usage.bench', body ?? Buffer.alloc(0), { persistent: true });
+  const progress = new Progress('Filling the stream', events.length, 'events');
+  for (let start = 0; start < events.length; start += eventsPerMessage) {
+    const slice = events.slice(start, start + eventsPerMessage);
+    const [first] = slice;
+    const body =
+      eventsPerMessage === 1 ? first?.body : Buffer.from(`[${slice.map((each) => each.body).join(',')}]`);
+    // The routing key only chooses the partition.
+    channel.publish('analytics.usage', `usage.${first?.orgId}`, body ?? Buffer.alloc(0), {
+      persistent: true,
+    });
     if (start % 2_000 === 0) {
       await channel.waitForConfirms();
       progress.to(start);
     }
   }
   await channel.waitForConfirms();
-  progress.to(bodies.length);
+  progress.to(events.length);
   progress.stop();
   await connection.close();
 }
 
-async function followCursor({ databaseUrl, bodies }: IngestionRun): Promise<number> {
+async function followCursor(
+  databaseUrl: string,
+  count: number,
+  usedBy: (party: Party) => number,
+): Promise<Omit<IngestionFigures, 'peakMemoryMb'>> {
   const client = new Client({ connectionString: databaseUrl });
   await client.connect();
-  const progress = new Progress('Ingesting', bodies.length, 'events');
+  const progress = new Progress('Ingesting', count, 'events');
+  let warm: { readonly stored: number; readonly used: readonly number[] } | undefined;
   try {
-    for (let seen = -1, seenAt = Date.now(), done = false; !done; await sleep(100)) {
+    let stored = 0;
+    for (let seenAt = Date.now(); stored < count; await sleep(100)) {
       const { rows } = await client.query<{ stored: string }>(
         'select coalesce(sum(stored), 0) as stored from ingest_batches',
       );
-      const stored = Number(rows[0]?.stored);
+      if (Number(rows[0]?.stored) !== stored) seenAt = Date.now();
+      stored = Number(rows[0]?.stored);
       progress.to(stored);
-      done = stored >= bodies.length;
-      if (stored !== seen) [seen, seenAt] = [stored, Date.now()];
-      if (Date.now() - seenAt > 60_000)
-        throw new Error(`Only ${stored} of ${bodies.length} events were stored.`);
+      if (stored >= count / 10) warm ??= { stored, used: PARTIES.map(usedBy) };
+      if (Date.now() - seenAt > 60_000) throw new Error(`Only ${stored} of ${count} events were stored.`);
     }
+    const used = PARTIES.map(usedBy);
     progress.stop();
-    // The database's own clock and counts: polling has no part in the figure.
-    const { rows } = await client.query<{ rate: string }>(
-      `with batches as (
-         select stored, committed_at, sum(stored) over (order by batch_id) as stored_through from ingest_batches
-       ), steady as (
-         select * from batches where stored_through >= $1::bigint / 10
-       )
-       select (sum(stored) - (array_agg(stored order by stored_through))[1])
-         / extract(epoch from max(committed_at) - min(committed_at)) as rate
-       from steady`,
-      [bodies.length],
-    );
-    return Number(rows[0]?.rate);
+    const perMillion = (party: number): number =>
+      ((used[party] ?? NaN) - (warm?.used[party] ?? NaN)) / ((stored - (warm?.stored ?? 0)) / 1e6);
+    return {
+      eventsPerSecond: await steadyRate(client, count),
+      cpuPerMillion: { service: perMillion(0), postgres: perMillion(1), rabbitmq: perMillion(2) },
+    };
   } finally {
     await client.end();
   }
 }
 
-/** The largest resident set so far (Linux, VmHWM); 0 where the system does not tell. */
-function peakMemoryOf(pid: number): number {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    return (Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1_024) / 1e6;
-  } catch {
-    return 0;
-  }
+/** Events a second by the database's own clock and counts: polling has no part in it. */
+async function steadyRate(client: Client, count: number): Promise<number> {
+  const { rows } = await client.query<{ rate: string }>(
+    `with batches as (
+       select stored, committed_at, sum(stored) over (order by batch_id) as stored_through from ingest_batches
+     ), steady as (
+       select * from batches where stored_through >= $1::bigint / 10
+     )
+     select (sum(stored) - (array_agg(stored order by stored_through))[1])
+       / extract(epoch from max(committed_at) - min(committed_at)) as rate
+     from steady`,
+    [count],
+  );
+  return Number(rows[0]?.rate);
 }

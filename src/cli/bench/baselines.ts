@@ -1,0 +1,109 @@
+import { finished } from 'node:stream/promises';
+import { Client } from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import { sqlOver } from '../../platform/database/sql';
+import { decodeUsageMessage } from '../../shared/usage-event/decode-usage-message';
+import type { EncodedEvent } from './measure-ingestion';
+
+const copyUsageEvents = sqlOver('ingestion/copy-usage-events', ['usage_events']);
+const RULES = { lateHorizon: 30 * 86_400_000, knownOrgs: null, maxMessageBytes: 1_048_576 };
+
+/**
+ * Rows per second of a bare COPY of the same rows into the same table: one connection, batches of `batchSize` rows,
+ * one transaction each; lines are made before the clock starts. The most that any loader could reach with one
+ * connection. The table is empty before and full after.
+ */
+export async function measureBareCopy(
+  databaseUrl: string,
+  events: readonly EncodedEvent[],
+  batchSize: number,
+): Promise<number> {
+  const lines = linesOf(events);
+  const batches: Buffer[] = [];
+  for (let start = 0; start < lines.length; start += batchSize)
+    batches.push(Buffer.from(`${lines.slice(start, start + batchSize).join('\n')}\n`));
+  return withClient(databaseUrl, async (client) => {
+    const startedAt = performance.now();
+    for (const batch of batches) {
+      const stream = client.query(copyFrom(copyUsageEvents.over('usage_events').text));
+      stream.end(batch);
+      await finished(stream);
+    }
+    const seconds = (performance.now() - startedAt) / 1_000;
+    const { rows } = await client.query<{ rows: string }>('select count(*) as rows from usage_events');
+    return Number(rows[0]?.rows) / seconds;
+  });
+}
+
+/** Empties the table and takes its indexes away, for a COPY that has nothing to keep but rows. */
+export async function dropIndexes(databaseUrl: string): Promise<void> {
+  await withClient(databaseUrl, async (client) => {
+    await client.query('truncate usage_events');
+    const { rows } = await client.query<{ statement: string }>(
+      `select format('drop index %s', index.indexrelid::regclass) as statement
+       from pg_index as index where index.indrelid = 'usage_events'::regclass`,
+    );
+    for (const { statement } of rows) await client.query(statement);
+  });
+}
+
+/**
+ * Rows per second of the usual hand-written consumer: one insert per event, each its own transaction, into a table
+ * with the same columns whose primary key (org_id, event_id) refuses duplicates by `on conflict do nothing`.
+ */
+export async function measureSingleInserts(
+  databaseUrl: string,
+  events: readonly EncodedEvent[],
+): Promise<number> {
+  const rows = linesOf(events).map((line) =>
+    line.split('\t').map((field) => (field === '\\N' ? null : field)),
+  );
+  return withClient(databaseUrl, async (client) => {
+    await client.query(
+      'create table single_inserts (like usage_events including defaults, primary key (org_id, event_id))',
+    );
+    const columns = /\(([^)]+)\)/.exec(copyUsageEvents.over('usage_events').text)?.[1] ?? '';
+    const places = columns.split(',').map((_, n) => `$${n + 1}`);
+    const text = `insert into single_inserts (${columns}) values (${places.join(', ')}) on conflict do nothing`;
+    const startedAt = performance.now();
+    for (const values of rows) await client.query({ name: 'single-insert', text, values });
+    return rows.length / ((performance.now() - startedAt) / 1_000);
+  });
+}
+
+/** Bytes on disk of an event in `usage_events`, with indexes and TOAST. */
+export async function bytesPerEvent(databaseUrl: string, engine: 'timescale' | 'postgres'): Promise<number> {
+  const size =
+    engine === 'timescale'
+      ? `hypertable_size('usage_events')`
+      : `(select sum(pg_total_relation_size(relid)) from pg_partition_tree('usage_events'))`;
+  return withClient(databaseUrl, async (client) => {
+    const { rows } = await client.query<{ bytes: string }>(
+      `select ${size} / (select count(*) from usage_events) as bytes`,
+    );
+    return Number(rows[0]?.bytes);
+  });
+}
+
+/** Compresses every chunk, as the policy does with days that are over. */
+export async function compressAll(databaseUrl: string): Promise<void> {
+  await withClient(databaseUrl, (client) =>
+    client.query(`select compress_chunk(chunk) from show_chunks('usage_events') as chunk`),
+  );
+}
+
+async function withClient<T>(databaseUrl: string, use: (client: Client) => Promise<T>): Promise<T> {
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    return await use(client);
+  } finally {
+    await client.end();
+  }
+}
+
+function linesOf(events: readonly EncodedEvent[]): string[] {
+  return events
+    .flatMap(({ body }) => decodeUsageMessage(body, RULES, Date.now(), null).events)
+    .map(({ event }) => event.copyLine);
+}

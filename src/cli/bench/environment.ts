@@ -1,0 +1,31 @@
+import { cpus, totalmem } from 'node:os';
+
+/** As the README recommends for production; durability is on. */
+export const INGESTION_SETTINGS = {
+  fsync: 'on',
+  synchronous_commit: 'on',
+  full_page_writes: 'on',
+  shared_buffers: '1GB',
+  max_wal_size: '8GB',
+  wal_compression: 'lz4',
+};
+
+/** What every figure depends on, printed and kept beside it. */
+export interface Environment {
+  readonly cpu: string;
+  readonly memoryGiB: number;
+  readonly node: string;
+}
+
+export function environment(): Environment {
+  return {
+    cpu: `${cpus().length} x ${cpus()[0]?.model}`,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    node: process.version,
+  };
+}
+
+export function describeEnvironment(): string {
+  const { cpu, memoryGiB, node } = environment();
+  return `${cpu}, ${memoryGiB} GiB, Node.js ${node}`;
+}
