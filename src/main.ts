@@ -1,13 +1,13 @@
 import 'reflect-metadata';
 import { Logger } from '@nestjs/common';
-import { collectDefaultMetrics } from 'prom-client';
 import { createApplication } from './application';
 import { ConfigError, loadConfig } from './platform/config/config';
 import { ReadinessChecks } from './platform/health/readiness-checks';
+import { collectProcessMetrics } from './platform/telemetry/process-metrics';
 
 async function main(): Promise<void> {
   const config = loadConfig();
-  collectDefaultMetrics();
+  collectProcessMetrics();
   const app = await createApplication(config);
   let stopping = false;
   const stop = (): void => {

@@ -52,6 +52,8 @@ export function outputOf(
         resolve({ code, text: `${stdout}${stderr}` });
       },
     );
+    // It may have ended without reading; its exit code says what matters.
+    child.stdin?.on('error', () => undefined);
     child.stdin?.end(input);
   });
 }
