@@ -61,8 +61,17 @@ export function focusColumns(version: FocusVersion): readonly string[] {
 /** One charge for each token kind of a bucket, model and client. Null is an empty cell. */
 export function focusFile(context: FileContext, buckets: Buckets, version: FocusVersion): FileFormat {
   const columns = focusColumns(version);
-  const periods = buckets.starts.map((start, index) => periodOf(buckets, start, endOfBucket(buckets, index)));
+  const at = Object.fromEntries(columns.map((column, index) => [column, index])) as Record<string, number>;
   const constants = constantsOf(context, version);
+  // A row of each bucket with all cells that its charges share: the others are set in a copy of it, which took 51 µs
+  // as an object with 35 names, put into order afterwards, and left several times the memory behind.
+  const common = buckets.starts.map((start, index) => {
+    const cells: Cells = { ...constants, ...periodOf(buckets, start, endOfBucket(buckets, index)) };
+    return columns.map((column) => cells[column] ?? null);
+  });
+  const costs = ['BilledCost', 'ContractedCost', 'EffectiveCost', 'ListCost'].map(
+    (column) => at[column] as number,
+  );
   return {
     columns,
     rows: usageStatement(focusCharges.over(relationOf(buckets)), context, buckets),
@@ -75,24 +84,21 @@ export function focusFile(context: FileContext, buckets: Buckets, version: Focus
       totals[kind === 'input' ? 'inputTokens' : 'outputTokens'] += BigInt(tokens);
       totals.requests += BigInt(requests ?? 0);
       totals.cachedInputTokens += BigInt(cachedInputTokens ?? 0);
-      const cells: Cells = {
-        ...constants,
-        ...periods[Number(bucket)],
-        BilledCost: cost,
-        ChargeDescription: `${description} ${modelId}`,
-        ConsumedQuantity: tokens,
-        ContractedCost: cost,
-        EffectiveCost: cost,
-        ListCost: cost,
-        PricingQuantity: millionTokens,
-        SkuId: defuseFormula(`${modelId}:${sku}`),
-        SkuMeter: meter,
-        x_CachedInputTokens: cachedInputTokens,
-        x_ClientId: defuseFormula(clientId),
-        x_ModelId: defuseFormula(modelId),
-        x_Requests: requests,
+      const cells = (common[Number(bucket)] as readonly (string | null)[]).slice();
+      const set = (column: string, value: string | null): void => {
+        cells[at[column] as number] = value;
       };
-      return columns.map((column) => cells[column] ?? null);
+      for (const index of costs) cells[index] = cost;
+      set('ChargeDescription', `${description} ${modelId}`);
+      set('ConsumedQuantity', tokens);
+      set('PricingQuantity', millionTokens);
+      set('SkuId', defuseFormula(`${modelId}:${sku}`));
+      set('SkuMeter', meter);
+      set('x_CachedInputTokens', cachedInputTokens);
+      set('x_ClientId', defuseFormula(clientId));
+      set('x_ModelId', defuseFormula(modelId));
+      set('x_Requests', requests);
+      return cells;
     },
   };
 }

@@ -2,14 +2,21 @@ import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const ROOT = join(__dirname, '..', '..', '..');
+let source = ROOT;
 
-/** A copy of the built service: what is built meanwhile does not reach it, and bugs can be planted in it. */
+/** A copy of the built service, in which bugs can be planted. */
 export class Build {
   private constructor(private readonly directory: string) {}
 
+  /** From now on copies are made from a copy in this directory: what is built or edited meanwhile reaches no run. */
+  static freeze(directory: string): void {
+    Build.copyTo(directory);
+    source = directory;
+  }
+
   static copyTo(directory: string): Build {
     for (const part of ['dist', 'sql', 'migrations', 'package.json']) {
-      cpSync(join(ROOT, part), join(directory, part), { recursive: true });
+      cpSync(join(source, part), join(directory, part), { recursive: true });
     }
     symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
     return new Build(directory);

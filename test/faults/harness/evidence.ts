@@ -29,7 +29,8 @@ export interface Evidence {
   readonly dailyRollup: AmountTable;
   /** What layers answered that no amount can be made of, or that they did not answer at all. */
   readonly unreadable: readonly string[];
-  readonly openGaps: number;
+  /** Incidents: events that occurred between these may be missing. */
+  readonly gaps: readonly { readonly from: Date | null; readonly through: Date }[];
 }
 
 const COUNTS = 'sum(requests)::text as requests, sum(input_tokens)::text as input_tokens, sum(output_tokens)::text as output_tokens, trim_scale(sum(cost))::text as cost'; // prettier-ignore
@@ -68,8 +69,8 @@ export async function gather(journal: string, pool: Pool, replicas: readonly Rep
   }
   const [first] = up;
   if (first) layers.set('exports', await readable(unreadable, () => readExports(first)));
-  const { rows } = await pool.query<{ open: number }>(
-    'select count(*)::integer as open from data_gaps where acknowledged_at is null',
+  const { rows: gaps } = await pool.query<Evidence['gaps'][number]>(
+    'select data_from as "from", data_through as "through" from data_gaps where acknowledged_at is null',
   );
   return {
     journal: readJournal(journal),
@@ -78,7 +79,7 @@ export async function gather(journal: string, pool: Pool, replicas: readonly Rep
     layers,
     dailyRollup: await readRollup(pool, 'usage_daily'),
     unreadable,
-    openGaps: rows[0]?.open ?? 0,
+    gaps,
   };
 }
 

@@ -10,6 +10,8 @@ export interface Entry {
   readonly kind: Kind;
   /** Absent for what is no event. */
   readonly event: UsageEventPayload | undefined;
+  /** When it was handed to the broker first, milliseconds since the epoch. */
+  readonly sentAt: number;
   /** How often it was handed to the broker, duplicates included. */
   attempts: number;
   /** When the broker first confirmed it, milliseconds since the epoch; undefined while it has not. */
@@ -29,9 +31,10 @@ export class Journal {
 
   attempts(sent: readonly { sequence: number; message: Message }[]): void {
     if (sent.length === 0) return;
+    const now = Date.now();
     const lines = sent.map(({ sequence, message: { kind, id, orgId, body } }) => {
       this.bySequence.set(sequence, id);
-      return `a\t${sequence}\t${kind}\t${id}\t${orgId}\t${body}\n`;
+      return `a\t${sequence}\t${now}\t${kind}\t${id}\t${orgId}\t${body}\n`;
     });
     writeSync(this.file, lines.join(''));
     for (const line of lines) apply(this.entries, this.bySequence, line);
@@ -64,12 +67,12 @@ function apply(entries: Map<string, Entry>, bySequence: Map<number, string>, lin
     entry.confirmedAt ??= Number(rest[0]);
     return;
   }
-  const [kind, id, orgId, body] = rest as [Kind, string, string, string];
+  const [sentAt, kind, id, orgId, body] = rest as [string, Kind, string, string, string];
   bySequence.set(Number(sequence), id);
   const known = entries.get(id);
   if (known) known.attempts += 1;
   else {
     const event = kind === 'not-json' ? undefined : (JSON.parse(body) as UsageEventPayload);
-    entries.set(id, { id, orgId, kind, event, attempts: 1, confirmedAt: undefined });
+    entries.set(id, { id, orgId, kind, event, sentAt: Number(sentAt), attempts: 1, confirmedAt: undefined });
   }
 }

@@ -17,6 +17,8 @@ interface Trap {
   readonly moment: Moment;
   readonly act: (backend: number) => Promise<void> | void;
   readonly sprung: () => void;
+  /** Whether the bytes are delivered after all, when `act` has ended. */
+  readonly goesOn: boolean;
 }
 
 /**
@@ -26,13 +28,20 @@ interface Trap {
 export class KillPoints {
   private trap: Trap | undefined;
 
+  /** As `at`, but when `act` has ended everything goes on as if the replica had only been slow. */
+  during(moment: Moment, act: Trap['act']): Promise<void> {
+    return new Promise((sprung) => {
+      this.trap = { moment, act, sprung, goesOn: true };
+    });
+  }
+
   /**
    * The next transaction that comes to the moment and, but for `before-begin`, has events to store: `act` is awaited, with the process id of PostgreSQL's session, and
    * the connection stays silent from then on. Resolves after that. A moment that was waited for before is forgotten.
    */
   at(moment: Moment, act: Trap['act']): Promise<void> {
     return new Promise((sprung) => {
-      this.trap = { moment, act, sprung };
+      this.trap = { moment, act, sprung, goesOn: false };
     });
   }
 
@@ -56,6 +65,11 @@ export class KillPoints {
         const { trap } = this;
         if (!trap || !isAt(trap.moment, message, hasRows)) continue;
         this.trap = undefined;
+        if (trap.goesOn) {
+          await trap.act(backend);
+          trap.sprung();
+          continue;
+        }
         // Some of the rows reach the server, and the others never do.
         const passed =
           trap.moment === 'mid-copy' ? Math.floor((message.start + bytes.length) / 2) : message.start;

@@ -22,6 +22,8 @@ export interface ReplicaAddresses {
 /** One process of the service with a way of its own to each server. */
 export class Replica {
   readonly killPoints = new KillPoints();
+  /** Whether it dies with the harness. */
+  private isWatched = false;
   private process: ServiceProcess | undefined;
 
   private constructor(
@@ -66,11 +68,23 @@ export class Replica {
 
   /** Starts it, with further settings for this life; does not wait until it is ready. */
   async start(settings: Record<string, string> = {}): Promise<void> {
+    if (!this.isWatched)
+      process.once('exit', () => this.process && process.kill(this.process.pid, 'SIGKILL'));
+    this.isWatched = true;
     this.process = await ServiceProcess.start({ ...this.settings, ...settings }, this.logFile, this.main);
   }
 
   async ready(): Promise<void> {
     await this.process?.ready();
+  }
+
+  /** As a virtual machine that is moved, or a node that swaps. */
+  freeze(): void {
+    process.kill(this.pid, 'SIGSTOP');
+  }
+
+  thaw(): void {
+    process.kill(this.pid, 'SIGCONT');
   }
 
   /** As a power cut. */

@@ -1,12 +1,14 @@
 import { parseArgs } from 'node:util';
 import { join } from 'node:path';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { oneOf, runCommand, wholeNumber } from '../../../src/cli/command-line';
 import { startServers } from '../../../src/cli/servers/start-servers';
 import type { StorageEngineKind } from '../../../src/platform/database/storage-engine';
 import { ENGINES } from '../../support/engines';
 import { prepareTemplates } from '../../support/test-database';
 import { publish } from '../../support/test-servers';
+import { Build } from './build';
 import type { Cell } from './cell';
 import { CELLS } from './cells/all';
 import { BUGS } from './red/all';
@@ -48,6 +50,9 @@ async function main(): Promise<void> {
   const engine = values.engine === undefined ? undefined : oneOf('--engine', values.engine, ENGINES);
 
   const log = (line: string): void => console.error(line);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+  const frozen = mkdtempSync(join(tmpdir(), 'faults-build-'));
+  Build.freeze(frozen);
   const servers = await startServers({ postgres: true, rabbitmq: true, redis: true, private: true, log });
   log(`${servers.describe()} serve`);
   publish(servers);
@@ -92,6 +97,7 @@ async function main(): Promise<void> {
     }
   } finally {
     await servers.stop();
+    rmSync(frozen, { recursive: true, force: true });
   }
   console.log(`${tally.done - tally.failed} of ${tally.done} runs as they should be`);
   if (tally.failed > 0) process.exitCode = 1;

@@ -1,9 +1,8 @@
 import type { Pool } from 'pg';
 import { pause } from '../../../src/cli/servers/server-program';
 import type { Journal } from './journal';
-import { isForeign } from './oracles/isolation';
 import type { Replica } from './replica';
-import { ORG_IDS } from './workload';
+import { isForeign, ORG_IDS } from './workload';
 
 /** What was seen while the faults went on. */
 export interface Findings {
@@ -67,6 +66,7 @@ export class Sampler {
   private turn = 0;
   private ended = false;
   private resting = false;
+  private clocksAgree = true;
   private running: Promise<void> | undefined;
   /** Events that are known to be stored need not be looked for again. */
   private readonly settled = new Set<string>();
@@ -95,6 +95,11 @@ export class Sampler {
     } finally {
       this.resting = false;
     }
+  }
+
+  /** Whether lags are compared; where replicas' clocks are wrong on purpose they cannot be. */
+  trustClocks(trust: boolean): void {
+    this.clocksAgree = trust;
   }
 
   /** Forgets what is stored: an older state of the database has come back. */
@@ -152,7 +157,7 @@ export class Sampler {
     if (told.dataThrough === null) return;
     const dataThrough = Date.parse(told.dataThrough);
     const lag = (askedAt - dataThrough) / 1_000;
-    if ((told.lagSeconds ?? -Infinity) < lag - LAG_TOLERANCE_SECONDS) {
+    if (this.clocksAgree && (told.lagSeconds ?? -Infinity) < lag - LAG_TOLERANCE_SECONDS) {
       note(this.dishonesties, `A lag of ${lag} s is told as ${told.lagSeconds} s`);
     }
     const due = [...this.journal.entries.values()].filter(

@@ -102,3 +102,9 @@ export class Workload {
     return Math.floor(this.random() * limit);
   }
 }
+
+/** Whether so many requests of the organisation cannot have this sum of tokens. */
+export function isForeign(orgId: string, requests: bigint, inputTokens: bigint): boolean {
+  const residue = BigInt(ORG_IDS.indexOf(orgId) + 1);
+  return (inputTokens - requests * residue) % BigInt(MODULUS) !== 0n;
+}

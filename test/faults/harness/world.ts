@@ -103,8 +103,14 @@ export class World {
     const routerEdge = await TcpProxy.before(vhost.url);
     const journal = new Journal(join(directory, 'journal.tsv'));
     const workload = new Workload(options.seed, { ...SHARES, ...options.shares });
-    await Promise.all(replicas.map((replica) => replica.start()));
-    await Promise.all(replicas.map((replica) => replica.ready()));
+    try {
+      await Promise.all(replicas.map((replica) => replica.start()));
+      await Promise.all(replicas.map((replica) => replica.ready()));
+    } catch (error) {
+      await Promise.allSettled([...replicas.map((replica) => replica.close()), routerEdge.close()]);
+      await Promise.allSettled([database.drop(), vhost.drop(), s3.stop()]);
+      throw error;
+    }
     const router = new Router(routerEdge.through(vhost.url), workload, journal);
     const sampler = new Sampler(database.pool, replicas, journal);
     sampler.start();

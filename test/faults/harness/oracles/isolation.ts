@@ -1,4 +1,4 @@
-import { MODULUS, ORG_IDS } from '../workload';
+import { isForeign, MODULUS, ORG_IDS } from '../workload';
 import type { Oracle } from './oracle';
 
 export const isolation: Oracle = {
@@ -16,9 +16,3 @@ export const isolation: Oracle = {
     ),
   ],
 };
-
-/** Whether so many requests of the organisation cannot have this sum of tokens. */
-export function isForeign(orgId: string, requests: bigint, inputTokens: bigint): boolean {
-  const residue = BigInt(ORG_IDS.indexOf(orgId) + 1);
-  return (inputTokens - requests * residue) % BigInt(MODULUS) !== 0n;
-}
