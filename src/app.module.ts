@@ -3,6 +3,7 @@ import { CqrsModule } from '@nestjs/cqrs';
 import { AccessModule } from './access/access.module';
 import { AggregationModule } from './aggregation/aggregation.module';
 import { RollupsModule } from './aggregation/rollups.module';
+import { BudgetsModule } from './budgets/budgets.module';
 import { CanaryModule } from './canary/canary.module';
 import { CertificatesModule } from './certificates/certificates.module';
 import { ExportsModule } from './exports/exports.module';
@@ -31,6 +32,7 @@ export class AppModule {
         CertificatesModule,
         ReaggregationModule.of(config),
         ExportsModule.of(config),
+        BudgetsModule.of(config),
         CanaryModule,
       ],
     };

@@ -4,6 +4,7 @@ import { PlatformUsageController } from './platform-usage.controller';
 import { GetPlatformReliabilityHandler } from './queries/get-platform-reliability.query';
 import { GetPlatformUsageHandler } from './queries/get-platform-usage.query';
 import { GetReliabilityHandler } from './queries/get-reliability.query';
+import { GetSpendHandler } from './queries/get-spend.query';
 import { GetUsageHandler } from './queries/get-usage.query';
 import { GetSummaryHandler } from './queries/get-summary.query';
 import { ListClientsHandler } from './queries/list-clients.query';
@@ -22,6 +23,7 @@ import { SeriesReader } from './series-reader';
     GetPlatformUsageHandler,
     GetPlatformReliabilityHandler,
     GetSummaryHandler,
+    GetSpendHandler,
     ListErrorsHandler,
     ListModelsHandler,
     ListClientsHandler,

@@ -1,3 +1,6 @@
+/** Decimals of a cost at most, as the schema of events and the database have it. */
+export const COST_DIGITS = 10;
+
 /**
  * A whole number that PostgreSQL sent as text, as JSON can hold it exactly: a number up to 2^53 - 1, above that the
  * text itself.
@@ -28,11 +31,23 @@ export function rounded(value: number, decimals: number): number {
 /** The exact sum of two decimals as text, without trailing zeros. Throws `RangeError` for what is no plain decimal. */
 export function sumOfDecimals(left: string, right: string): string {
   const digits = Math.max(fractionOf(left).length, fractionOf(right).length);
-  const sum = unitsOf(left, digits) + unitsOf(right, digits);
-  const text = String(sum < 0n ? -sum : sum).padStart(digits + 1, '0');
+  return decimalOfUnits(unitsOfDecimal(left, digits) + unitsOfDecimal(right, digits), digits);
+}
+
+/** A decimal as a whole number of units of 10^-digits. Throws `RangeError` for what is no plain decimal or has more digits. */
+export function unitsOfDecimal(decimal: string, digits: number): bigint {
+  const fraction = fractionOf(decimal);
+  if (fraction.length > digits) throw new RangeError(`A decimal has more than ${digits} digits.`);
+  const whole = fraction === '' ? decimal : decimal.slice(0, -fraction.length - 1);
+  return BigInt(whole + fraction.padEnd(digits, '0'));
+}
+
+/** The decimal that so many units of 10^-digits are, without trailing zeros. */
+export function decimalOfUnits(units: bigint, digits: number): string {
+  const text = String(units < 0n ? -units : units).padStart(digits + 1, '0');
   const whole = text.slice(0, text.length - digits);
   const fraction = text.slice(text.length - digits).replace(/0+$/, '');
-  return `${sum < 0n ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}`;
+  return `${units < 0n ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}`;
 }
 
 const PLAIN_DECIMAL = /^-?\d+(?:\.(\d+))?$/;
@@ -41,10 +56,4 @@ function fractionOf(decimal: string): string {
   const match = PLAIN_DECIMAL.exec(decimal);
   if (!match) throw new RangeError('A decimal has a form that cannot be summed.');
   return match[1] ?? '';
-}
-
-function unitsOf(decimal: string, digits: number): bigint {
-  const fraction = fractionOf(decimal);
-  const whole = fraction === '' ? decimal : decimal.slice(0, -fraction.length - 1);
-  return BigInt(whole + fraction.padEnd(digits, '0'));
 }
