@@ -1,0 +1,136 @@
+# An example: what the service needs of RabbitMQ and PostgreSQL, for those who manage them with Terraform. The service
+# declares the same topology itself when its user may (`configure`); declared otherwise it refuses to start (406).
+terraform {
+  required_version = ">= 1.6"
+  required_providers {
+    rabbitmq   = { source = "cyrilgdn/rabbitmq", version = "~> 1.8" }
+    postgresql = { source = "cyrilgdn/postgresql", version = "~> 1.25" }
+  }
+}
+
+variable "vhost" {
+  type    = string
+  default = "/"
+}
+
+variable "stream_max_age" {
+  description = "AMQP_STREAM_MAX_AGE in seconds: how long the service may be away."
+  type        = number
+  default     = 604800
+}
+
+variable "stream_max_bytes" {
+  description = "AMQP_STREAM_MAX_BYTES."
+  type        = number
+  default     = 50000000000
+}
+
+variable "publisher_password" {
+  type      = string
+  sensitive = true
+}
+
+variable "service_password" {
+  type      = string
+  sensitive = true
+}
+
+variable "database_password" {
+  type      = string
+  sensitive = true
+}
+
+# --- RabbitMQ: topology -------------------------------------------------------------------------------------------
+
+resource "rabbitmq_exchange" "usage" {
+  name  = "analytics.usage"
+  vhost = var.vhost
+  settings {
+    type    = "topic"
+    durable = true
+  }
+}
+
+resource "rabbitmq_exchange" "control" {
+  name  = "analytics.control"
+  vhost = var.vhost
+  settings {
+    type    = "direct"
+    durable = true
+  }
+}
+
+resource "rabbitmq_queue" "usage" {
+  name  = "analytics.usage.v1"
+  vhost = var.vhost
+  settings {
+    durable = true
+    arguments_json = jsonencode({
+      "x-queue-type"                    = "stream"
+      "x-max-age"                       = "${var.stream_max_age}s"
+      "x-max-length-bytes"              = var.stream_max_bytes
+      "x-stream-max-segment-size-bytes" = 500000000
+    })
+  }
+}
+
+resource "rabbitmq_binding" "usage" {
+  source           = rabbitmq_exchange.usage.name
+  vhost            = var.vhost
+  destination      = rabbitmq_queue.usage.name
+  destination_type = "queue"
+  routing_key      = "usage.#"
+}
+
+# --- RabbitMQ: users ----------------------------------------------------------------------------------------------
+
+# The router: publishes usage and nothing else.
+resource "rabbitmq_user" "publisher" {
+  name     = "usage-publisher"
+  password = var.publisher_password
+  tags     = []
+}
+
+resource "rabbitmq_permissions" "publisher" {
+  user  = rabbitmq_user.publisher.name
+  vhost = var.vhost
+  permissions {
+    configure = ""
+    write     = "^analytics\\.usage$"
+    read      = ""
+  }
+}
+
+resource "rabbitmq_user" "service" {
+  name     = "usage-analytics"
+  password = var.service_password
+  tags     = []
+}
+
+resource "rabbitmq_permissions" "service" {
+  user  = rabbitmq_user.service.name
+  vhost = var.vhost
+  permissions {
+    configure = "^analytics\\."
+    write     = "^analytics\\."
+    read      = "^analytics\\."
+  }
+}
+
+# --- PostgreSQL ---------------------------------------------------------------------------------------------------
+
+resource "postgresql_role" "service" {
+  name     = "usage_analytics"
+  login    = true
+  password = var.database_password
+}
+
+resource "postgresql_database" "service" {
+  name  = "usage_analytics"
+  owner = postgresql_role.service.name
+}
+
+resource "postgresql_extension" "timescaledb" {
+  name     = "timescaledb"
+  database = postgresql_database.service.name
+}
