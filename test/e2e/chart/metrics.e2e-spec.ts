@@ -166,7 +166,12 @@ describe('the metrics of a service that does everything', () => {
     const labels = register
       .getMetricsAsArray()
       .flatMap((metric) => (metric as unknown as { labelNames: string[] }).labelNames);
-    const bounded = ['against', 'format', 'gctype', 'kind', 'le', 'major', 'method', 'minor', 'outcome', 'partition', 'patch', 'relation', 'route', 'space', 'status', 'type', 'version']; // prettier-ignore
-    expect([...new Set(labels)].filter((label) => !bounded.includes(label))).toEqual([]);
+    const bounded = ['against', 'format', 'gctype', 'kind', 'le', 'major', 'method', 'minor', 'outcome', 'partition', 'patch', 'period', 'relation', 'route', 'space', 'status', 'type', 'version']; // prettier-ignore
+    expect([...new Set(labels)].filter((label) => !bounded.includes(label))).toEqual(['org_id']);
+    // Only of budgets: as many organisations as the operator's file names.
+    const byOrg = register
+      .getMetricsAsArray()
+      .filter((metric) => labelsOf(metric.name, text)?.includes('org_id'));
+    expect(byOrg.filter(({ name }) => !name.startsWith('budget_'))).toEqual([]);
   });
 });
