@@ -9,6 +9,7 @@ import { type Config, loadConfig } from '../platform/config/config';
 import { DatabaseServer } from '../platform/database/database-server';
 import { Cluster } from '../platform/database/embedded/cluster';
 import { serverAccount } from '../platform/database/embedded/postgres-programs';
+import { SESSION_OPTIONS } from '../platform/database/pools';
 import { INSTANT_FORMS, parseInstant } from '../shared/time-window';
 import { TimeZone } from '../shared/time-zone';
 
@@ -39,7 +40,7 @@ async function main(): Promise<void> {
   if (help) return void process.stdout.write(USAGE);
   const config = loadConfig({ ...process.env, NODE_ENV: 'development' });
   const database = await openDatabase(config);
-  const pool = new Pool({ connectionString: database.url, options: '-c TimeZone=UTC', max: 1 });
+  const pool = new Pool({ connectionString: database.url, options: SESSION_OPTIONS, max: 1 });
   try {
     const { retentionHourly } = config;
     const options = { now: new Date(), orgId: org, start, end, retentionHourly, listed: list };

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Pool } from 'pg';
 import { createDatabase, dropDatabase, executeOnce } from '../../src/cli/servers/create-database';
 import { migrate } from '../../src/platform/database/migrations';
+import { SESSION_OPTIONS } from '../../src/platform/database/pools';
 import type { StorageEngineKind } from '../../src/platform/database/storage-engine';
 import { ENGINES, serverOf } from './engines';
 import { testServers } from './test-servers';
@@ -25,7 +26,7 @@ export async function createTestDatabase(engine: StorageEngineKind): Promise<Tes
   const server = requiredServer(engine);
   const name = `test_${engine}_${randomBytes(6).toString('hex')}`;
   const url = await createDatabase(server, name, templateOf(engine));
-  const pool = new Pool({ connectionString: url, max: 4, options: '-c TimeZone=UTC' });
+  const pool = new Pool({ connectionString: url, max: 4, options: SESSION_OPTIONS });
   pool.on('error', () => undefined);
   const drop = async (): Promise<void> => {
     await pool.end();

@@ -6,7 +6,7 @@ import { Config } from '../config/config';
 import { DatabaseSchema } from './database-schema';
 import { DatabaseServer } from './database-server';
 import { Leases } from './lease';
-import { ApiPool, IngestPool, WorkerPool } from './pools';
+import { ApiPool, IngestPool, SESSION_OPTIONS, WorkerPool } from './pools';
 import { SelectedStorageEngine } from './selected-storage-engine';
 import { StorageEngine } from './storage-engine';
 
@@ -42,7 +42,7 @@ const logger = new Logger('DatabaseModule');
         autoLoadEntities: true,
         installExtensions: false,
         manualInitialization: true,
-        extra: { max: 3, options: '-c TimeZone=UTC', connectionTimeoutMillis: 5_000, keepAlive: true },
+        extra: { max: 3, options: SESSION_OPTIONS, connectionTimeoutMillis: 5_000, keepAlive: true },
         poolErrorHandler: (err: unknown) => logger.warn({ err }, 'An idle database connection was lost'),
       }),
     }),

@@ -6,11 +6,17 @@ type PoolSettings = Pick<
   'max' | 'statement_timeout' | 'query_timeout' | 'idle_in_transaction_session_timeout' | 'idleTimeoutMillis'
 >;
 
+/**
+ * Settings of every session. Times are in UTC. Statements are not compiled to machine code: a plan over many chunks has
+ * thousands of expressions, and compiling them took a second and a half where running them took a tenth of one.
+ */
+export const SESSION_OPTIONS = '-c TimeZone=UTC -c jit=off';
+
 const CONNECT_TIMEOUT_MS = 5_000;
 const KEEP_ALIVE_AFTER_MS = 10_000;
 
 /**
- * Connections of one purpose. Sessions run in UTC; bigint and numeric arrive as strings, timestamptz as `Date` (and
+ * Connections of one purpose. Sessions run with SESSION_OPTIONS; bigint and numeric arrive as strings, timestamptz as `Date` (and
  * `±infinity` as the number `±Infinity`). Broken connections are logged and replaced, they never end the process.
  */
 export abstract class DatabasePool extends Pool {
@@ -18,7 +24,7 @@ export abstract class DatabasePool extends Pool {
     super({
       connectionString: databaseUrl,
       application_name: `usage-analytics ${purpose}`,
-      options: '-c TimeZone=UTC',
+      options: SESSION_OPTIONS,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
