@@ -4,12 +4,19 @@ import { APP_GUARD, Reflector } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
+import { SharedRedis } from '../platform/cache/shared-redis';
 import { Config, loadConfig } from '../platform/config/config';
 import { AllowAnonymous } from '../platform/http/allow-anonymous.decorator';
 import { configureHttp, httpAdapter } from '../platform/http/http-server';
+import { Clock, SystemClock } from '../shared/clock';
+import { AppError } from '../shared/errors';
 import { AccessGuard } from './access.guard';
-import { ApiKeys } from './api-keys';
+import type { AuditedDecision } from './audit/audit-chain';
+import { AuditTrail } from './audit/audit-trail';
 import { BearerTokens } from './bearer-tokens';
+import { ApiKeyRows } from './keys/api-key-rows.repository';
+import { ApiKeys } from './keys/api-keys';
+import { RequestLimit } from './limits/request-limit';
 import type { OrgScope, Principal } from './principal';
 import { CurrentPrincipal, Requires, Scope } from './requires.decorator';
 
@@ -52,6 +59,20 @@ class TrialController {
 
 describe('access', () => {
   let app: NestFastifyApplication;
+  /** What the database would have kept; `auditIsAway` makes it refuse. */
+  const audited: AuditedDecision[] = [];
+  let auditIsAway = false;
+  const audit = {
+    record: async (decision: AuditedDecision) => {
+      if (auditIsAway) throw new AppError('unavailable', 'The audit log cannot be written.');
+      audited.push(decision);
+    },
+  };
+
+  beforeEach(() => {
+    audited.length = 0;
+    auditIsAway = false;
+  });
 
   beforeAll(async () => {
     const apiKeys = [
@@ -65,8 +86,13 @@ describe('access', () => {
       controllers: [TrialController],
       providers: [
         { provide: Config, useValue: config },
+        { provide: Clock, useClass: SystemClock },
+        { provide: ApiKeyRows, useValue: { lookUp: async () => null } },
+        { provide: AuditTrail, useValue: audit },
         ApiKeys,
         BearerTokens,
+        SharedRedis,
+        RequestLimit,
         { provide: APP_GUARD, useClass: AccessGuard },
       ],
     })
@@ -113,7 +139,7 @@ describe('access', () => {
           url: `/orgs/${orgId}/usage`,
           headers: { ...as('viewer'), 'x-request-id': 'the-same' },
         });
-        return { headers: { ...headers, date: undefined }, payload, statusCode };
+        return { headers: { ...headers, date: undefined, ratelimit: undefined }, payload, statusCode };
       }),
     );
     expect(answers[0]).toEqual(answers[1]);
@@ -143,12 +169,46 @@ describe('access', () => {
   });
 
   it('leaves what comes from the broker to the broker’s own access control', async () => {
-    const guard = new AccessGuard(new Reflector(), app.get(BearerTokens), app.get(ApiKeys));
+    const guard = new AccessGuard(
+      new Reflector(),
+      app.get(BearerTokens),
+      app.get(ApiKeys),
+      app.get(RequestLimit),
+      app.get(AuditTrail),
+      app.get(Clock),
+    );
     const message = new ExecutionContextHost([{}], TrialController, TrialController.prototype.silent);
     message.setType('rmq');
     expect(await guard.canActivate(message)).toBe(true);
     message.setType('http');
     await expect(guard.canActivate(message)).rejects.toThrow();
+  });
+
+  it('keeps a decision on what needs an entry, granted or refused, and on nothing else', async () => {
+    await get(`/orgs/${OWN}/usage`, as('viewer'));
+    await get(`/orgs/${OWN}/usage`, {});
+    expect(audited).toEqual([]);
+    await get(`/orgs/${FOREIGN}/usage`, as('viewer'));
+    await get(`/orgs/${FOREIGN.toUpperCase()}/usage`, as('admin'));
+    await get('/usage', as('viewer'));
+    await get('/usage', as('admin'));
+    await get('/silent', as('admin'));
+    const common = { principalKind: 'api-key', method: 'GET' };
+    const ofUsage = { permission: 'usage:read', route: '/orgs/:orgId/usage', orgId: FOREIGN };
+    const ofPlatform = { permission: 'platform:read', route: '/usage', orgId: null };
+    expect(audited).toEqual([
+      expect.objectContaining({ ...common, ...ofUsage, principalId: 'viewer', principalOrgId: OWN, decision: 'refused' }),
+      expect.objectContaining({ ...common, ...ofUsage, principalId: 'admin', principalOrgId: null, decision: 'granted' }),
+      expect.objectContaining({ ...common, ...ofPlatform, principalId: 'viewer', decision: 'refused' }),
+      expect.objectContaining({ ...common, ...ofPlatform, principalId: 'admin', decision: 'granted' }),
+      expect.objectContaining({ ...common, permission: null, route: '/silent', decision: 'refused' }),
+    ]);
+  }); // prettier-ignore
+
+  it('lets nobody in without the entry', async () => {
+    auditIsAway = true;
+    expect(await get('/usage', as('admin'))).toMatchObject({ status: 503 });
+    expect(await get(`/orgs/${OWN}/usage`, as('viewer'))).toMatchObject({ status: 200 });
   });
 
   it('has no scope to give where the path names no organisation', async () => {

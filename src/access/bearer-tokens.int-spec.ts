@@ -103,6 +103,9 @@ describe('bearer tokens by a key server', () => {
     ['without roles', { roles: undefined }],
     ['whose roles are no list', { roles: 'platform-admin' }],
     ['whose organisation is no text', { org_id: 7 }],
+    ['whose organisation is no UUID', { org_id: 'acme' }],
+    ['whose subject has no end', { sub: 'x'.repeat(257) }],
+    ['whose subject cannot be written down', { sub: 'some\0one' }],
   ])('refuse one %s', async (_, claims) => {
     await expect(verifier().verify(await sign(claims))).rejects.toMatchObject({ kind: 'unauthenticated' });
   });

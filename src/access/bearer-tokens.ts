@@ -19,7 +19,10 @@ import type { Principal } from './principal';
 const CLOCK_TOLERANCE_SECONDS = 30;
 /** A token with an unknown key id asks the key server again, but not more often than this. */
 const COOL_DOWN_MS = 30_000;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const FETCH_TIMEOUT_MS = 5_000;
+/** What can be logged and kept: no control characters, no half of a character. */
+const SUBJECT = /^[^\p{Cc}\p{Cs}]{1,256}$/u;
 const NO_KEYS: JSONWebKeySet = { keys: [] };
 /** jose: an answer that is not 200 or not JSON (generic), not a key set, or late. */
 const OF_KEY_SERVER = new Set(['ERR_JOSE_GENERIC', errors.JWKSInvalid.code, errors.JWKSTimeout.code]);
@@ -47,8 +50,8 @@ export class BearerTokens {
       requiredClaims: ['exp', 'sub'],
     }).catch(refuse);
     const { sub, org_id: orgId, roles } = payload;
-    if (typeof sub !== 'string' || !Array.isArray(roles)) throw invalidToken();
-    if (orgId !== undefined && orgId !== null && typeof orgId !== 'string') throw invalidToken();
+    if (typeof sub !== 'string' || !SUBJECT.test(sub) || !Array.isArray(roles)) throw invalidToken();
+    if (orgId !== undefined && orgId !== null && !isUuid(orgId)) throw invalidToken();
     return {
       id: sub,
       kind: 'jwt',
@@ -56,6 +59,10 @@ export class BearerTokens {
       orgId: orgId?.toLowerCase() ?? null,
     };
   }
+}
+
+function isUuid(value: unknown): value is string {
+  return typeof value === 'string' && UUID.test(value);
 }
 
 function keySet(url: URL, maxAge: number): JWTVerifyGetKey {

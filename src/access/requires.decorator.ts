@@ -13,7 +13,7 @@ export function Requires(permission: Permission): MethodDecorator & ClassDecorat
     SetMetadata(REQUIRED_PERMISSION, permission),
     ApiBearerAuth(),
     ApiSecurity('apiKey'),
-    ApiProblems('unauthenticated', 'forbidden', 'unavailable'),
+    ApiProblems('unauthenticated', 'forbidden', 'limited', 'unavailable'),
   );
 }
 

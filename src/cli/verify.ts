@@ -1,17 +1,13 @@
 // Reconciles events, rollups, ledger and quarantine, and names every difference.
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Client, Pool } from 'pg';
+import { Pool } from 'pg';
 import { describeDifference, describeLayer } from '../certificates/incomplete-reasons';
 import { type Verification, verify } from '../certificates/verification';
-import { type Config, loadConfig } from '../platform/config/config';
-import { DatabaseServer } from '../platform/database/database-server';
-import { Cluster } from '../platform/database/embedded/cluster';
-import { serverAccount } from '../platform/database/embedded/postgres-programs';
+import { loadConfig } from '../platform/config/config';
 import { SESSION_OPTIONS } from '../platform/database/pools';
 import { INSTANT_FORMS, parseInstant } from '../shared/time-window';
 import { TimeZone } from '../shared/time-zone';
+import { openDatabase } from './open-database';
 
 const USAGE = `Usage: npm run verify [-- options]
 
@@ -94,27 +90,6 @@ function describe({ window, layers, differing, openGaps, unreviewedConflicts }: 
 
 function iso(instant: number): string {
   return new Date(instant).toISOString();
-}
-
-/** An embedded server that another process runs is used as it is; one that nobody runs is started meanwhile. */
-async function openDatabase(config: Config): Promise<{ url: string; stop(): Promise<void> }> {
-  if (config.databaseUrl === null && existsSync(join(config.dataDir))) {
-    const { url } = Cluster.open(config.dataDir, serverAccount());
-    if (await isReachable(url)) return { url, stop: () => Promise.resolve() };
-  }
-  return DatabaseServer.of(config);
-}
-
-async function isReachable(url: string): Promise<boolean> {
-  const client = new Client({ connectionString: url });
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    await client.end();
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function parse() {

@@ -6,15 +6,16 @@ import { startServers } from '../../cli/servers/start-servers';
 import { TcpProxy } from '../../../test/support/tcp-proxy';
 import { loadConfig } from '../config/config';
 import { AnswerCache } from './answer-cache';
+import { SharedRedis } from './shared-redis';
 
 const MINUTE_MS = 60_000;
 
-const open: AnswerCache[] = [];
+const open: SharedRedis[] = [];
 
 function cacheAt(redisUrl: string | undefined): AnswerCache {
-  const cache = new AnswerCache(loadConfig({ NODE_ENV: 'test', REDIS_URL: redisUrl }));
-  open.push(cache);
-  return cache;
+  const redis = new SharedRedis(loadConfig({ NODE_ENV: 'test', REDIS_URL: redisUrl }));
+  open.push(redis);
+  return new AnswerCache(redis);
 }
 
 /** Answers its own number of calls. */
@@ -45,7 +46,7 @@ describe('the cache of answers', () => {
     proxy = await TcpProxy.before(servers.redisUrl);
   });
   afterEach(() => {
-    open.splice(0).forEach((cache) => cache.onApplicationShutdown());
+    open.splice(0).forEach((redis) => redis.onApplicationShutdown());
     warned.mockClear();
   });
   afterAll(async () => {

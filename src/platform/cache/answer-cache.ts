@@ -1,13 +1,11 @@
-import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { type Cache, caching, type MemoryCache } from 'cache-manager';
 import { redisInsStore } from 'cache-manager-ioredis-yet';
-import Redis from 'ioredis';
 import { Counter } from 'prom-client';
-import { Config } from '../config/config';
+import { SharedRedis } from './shared-redis';
 
 const MEMORY_ENTRIES = 10_000;
 const MEMORY_CHARACTERS = 16 * 2 ** 20;
-const REDIS_TIMEOUT_MS = 250;
 const KEY_PREFIX = 'usage-analytics:';
 
 const requests = new Counter({
@@ -21,33 +19,18 @@ const requests = new Counter({
  * never wrong and never an error. Keys must contain the organisation.
  */
 @Injectable()
-export class AnswerCache implements OnApplicationShutdown {
-  private readonly logger = new Logger(AnswerCache.name);
-  private readonly redis: Redis | undefined;
+export class AnswerCache {
   private readonly cache: Promise<Cache | MemoryCache>;
-  private away = false;
 
-  constructor({ redisUrl }: Config) {
-    if (redisUrl === null) {
-      this.cache = caching('memory', {
-        ttl: 0,
-        max: MEMORY_ENTRIES,
-        maxSize: MEMORY_CHARACTERS,
-        sizeCalculation: (text) => (text as string).length,
-      });
-      return;
-    }
-    this.redis = new Redis(redisUrl, {
-      connectTimeout: 2_000,
-      commandTimeout: REDIS_TIMEOUT_MS,
-      // A command that finds no connection fails at once, and the answer is computed.
-      enableOfflineQueue: false,
-      maxRetriesPerRequest: 0,
-      retryStrategy: (attempt) => Math.min(attempt * 200, 5_000),
-    });
-    this.redis.on('error', (err: unknown) => this.noteAway(err));
-    this.redis.on('ready', () => this.noteBack());
-    this.cache = caching(redisInsStore(this.redis));
+  constructor(private readonly redis: SharedRedis) {
+    this.cache = redis.client
+      ? caching(redisInsStore(redis.client))
+      : caching('memory', {
+          ttl: 0,
+          max: MEMORY_ENTRIES,
+          maxSize: MEMORY_CHARACTERS,
+          sizeCalculation: (text) => (text as string).length,
+        });
   }
 
   /**
@@ -64,17 +47,13 @@ export class AnswerCache implements OnApplicationShutdown {
     return value;
   }
 
-  onApplicationShutdown(): void {
-    this.redis?.disconnect();
-  }
-
   /** `null` when nothing is kept, `undefined` when the cache is away. */
   private async read(key: string): Promise<string | null | undefined> {
     try {
       const kept = await (await this.cache).get(KEY_PREFIX + key);
       return typeof kept === 'string' ? kept : null;
     } catch (error) {
-      this.noteAway(error);
+      this.redis.noteAway(error);
       return undefined;
     }
   }
@@ -90,18 +69,7 @@ export class AnswerCache implements OnApplicationShutdown {
     try {
       await (await this.cache).set(KEY_PREFIX + key, text, Math.floor(ttlMs));
     } catch (error) {
-      this.noteAway(error);
+      this.redis.noteAway(error);
     }
-  }
-
-  /** Said once, not at every request. */
-  private noteAway(err: unknown): void {
-    if (!this.away) this.logger.warn({ err }, 'Redis is away, answers are computed each time');
-    this.away = true;
-  }
-
-  private noteBack(): void {
-    if (this.away) this.logger.log({}, 'Redis is back');
-    this.away = false;
   }
 }

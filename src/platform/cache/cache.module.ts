@@ -1,6 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import { AnswerCache } from './answer-cache';
+import { SharedRedis } from './shared-redis';
 
 @Global()
-@Module({ providers: [AnswerCache], exports: [AnswerCache] })
+@Module({ providers: [SharedRedis, AnswerCache], exports: [SharedRedis, AnswerCache] })
 export class CacheModule {}

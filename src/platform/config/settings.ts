@@ -124,6 +124,7 @@ export const SETTINGS = {
   redisUrl: setting('REDIS_URL', url('redis:', 'rediss:'), null, 'Cache shared by replicas. Not set: a cache in each process.', { secret: true }), // prettier-ignore
   maxPoints: setting('MAX_POINTS', wholeNumber(1, 100_000), '10000', 'Rows of one answer at most.'),
   rawWindowLimit: setting('RAW_WINDOW_LIMIT', duration, '8d', 'Longest window of a question that only single events can answer; at most RAW_RETENTION. A week and the day that it begins in.'), // prettier-ignore
+  rateLimitPerMinute: setting('RATE_LIMIT_PER_MINUTE', wholeNumber(0, 10_000_000), '6000', 'Requests of one principal in a minute, by all replicas together with REDIS_URL, by each of them without; further ones are answered 429. 0: no limit.'), // prettier-ignore
   httpBodyLimit: setting('HTTP_BODY_LIMIT', byteSize, '1MiB', 'Largest body of a request.'),
 
   s3Bucket: setting('S3_BUCKET', matching(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'the name of a bucket'), null, 'Bucket for the files of exports. Not set: DATA_DIR/artifacts, which replicas that write and serve exports must share.'), // prettier-ignore

@@ -1,0 +1,89 @@
+import { Body, Controller, Delete, Get, Header, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { CommandBus, QueryBus } from '@nestjs/cqrs';
+import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import { ApiProblems } from '../../platform/http/api-problems.decorator';
+import { Clock } from '../../shared/clock';
+import { HOUR_MS } from '../../shared/time-zone';
+import type { OrgScope, Principal } from '../principal';
+import { CurrentPrincipal, Requires, Scope } from '../requires.decorator';
+import { answerOf, ApiKeyAnswer, ApiKeyPageAnswer, CreateApiKeyDto, expiryOf, ListApiKeysDto, MadeApiKeyAnswer, madeAnswerOf, pageAnswerOf, RotateApiKeyDto } from './api-keys.dto'; // prettier-ignore
+import { CreateApiKeyCommand } from './commands/create-api-key.command';
+import { RevokeApiKeyCommand } from './commands/revoke-api-key.command';
+import { RotateApiKeyCommand } from './commands/rotate-api-key.command';
+import { KeyIdPipe } from './key-id.pipe';
+import { ListApiKeysQuery } from './queries/list-api-keys.query';
+
+@ApiTags('access')
+@ApiParam({ name: 'orgId', format: 'uuid' })
+@Controller('analytics/v1/orgs/:orgId/api-keys')
+export class OrgApiKeysController {
+  constructor(
+    private readonly commands: CommandBus,
+    private readonly queries: QueryBus,
+    private readonly clock: Clock,
+  ) {}
+
+  @Post()
+  @Header('cache-control', 'no-store')
+  @Requires('org-keys:admin')
+  @ApiOperation({ summary: 'Make an API key of the organisation', description: 'It cannot do more than you may yourself.' }) // prettier-ignore
+  @ApiCreatedResponse({ type: MadeApiKeyAnswer })
+  @ApiProblems('invalid', 'not_found')
+  async create(
+    @Scope() { orgId }: OrgScope,
+    @CurrentPrincipal() principal: Principal,
+    @Body() body: CreateApiKeyDto,
+  ): Promise<MadeApiKeyAnswer> {
+    const now = this.clock.now();
+    const { name, roles } = body;
+    const command = new CreateApiKeyCommand(principal, orgId, name, roles, expiryOf(body, now));
+    return madeAnswerOf(await this.commands.execute(command), now);
+  }
+
+  @Get()
+  @Requires('org-keys:admin')
+  @ApiOperation({ summary: 'List the API keys of the organisation, newest first, without their secrets' })
+  @ApiOkResponse({ type: ApiKeyPageAnswer })
+  @ApiProblems('invalid', 'not_found')
+  async list(@Scope() scope: OrgScope, @Query() { cursor, limit = 50 }: ListApiKeysDto) {
+    return pageAnswerOf(
+      await this.queries.execute(new ListApiKeysQuery(scope, cursor, limit)),
+      this.clock.now(),
+    );
+  }
+
+  @Post(':keyId/rotate')
+  @Header('cache-control', 'no-store')
+  @Requires('org-keys:admin')
+  @ApiOperation({ summary: 'Make a key in the place of another; both work until the old one ends' })
+  @ApiParam({ name: 'keyId' })
+  @ApiCreatedResponse({ type: MadeApiKeyAnswer })
+  @ApiProblems('invalid', 'not_found', 'conflict')
+  async rotate(
+    @Scope() scope: OrgScope,
+    @CurrentPrincipal() principal: Principal,
+    @Param('keyId', KeyIdPipe) keyId: string,
+    @Body() { overlapHours = 24 }: RotateApiKeyDto,
+  ): Promise<MadeApiKeyAnswer> {
+    const command = new RotateApiKeyCommand(principal, scope, keyId, overlapHours * HOUR_MS);
+    return madeAnswerOf(await this.commands.execute(command), this.clock.now());
+  }
+
+  @Delete(':keyId')
+  @HttpCode(200)
+  @Requires('org-keys:admin')
+  @ApiOperation({ summary: 'Revoke a key: refused everywhere within half a minute' })
+  @ApiParam({ name: 'keyId' })
+  @ApiOkResponse({ type: ApiKeyAnswer })
+  @ApiProblems('invalid', 'not_found')
+  async revoke(
+    @Scope() scope: OrgScope,
+    @CurrentPrincipal() principal: Principal,
+    @Param('keyId', KeyIdPipe) keyId: string,
+  ): Promise<ApiKeyAnswer> {
+    return answerOf(
+      await this.commands.execute(new RevokeApiKeyCommand(principal, scope, keyId)),
+      this.clock.now(),
+    );
+  }
+}
