@@ -1,20 +1,27 @@
 import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
-import { ApiBearerAuth, ApiSecurity } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiExtension, ApiSecurity } from '@nestjs/swagger';
 import { ApiProblems } from '../platform/http/api-problems.decorator';
 import type { AuthenticatedRequest } from './authenticated-request';
-import type { Permission } from './permissions';
+import { type Permission, ROLE_PERMISSIONS, type Role } from './permissions';
 import type { OrgScope, Principal } from './principal';
 
 export const REQUIRED_PERMISSION = 'access:permission';
 
-/** Only principals with this permission get in; also documents the security and the problems of the route. */
+/** Only principals with this permission get in; also documents the route's permission, roles and problems. */
 export function Requires(permission: Permission): MethodDecorator & ClassDecorator {
   return applyDecorators(
     SetMetadata(REQUIRED_PERMISSION, permission),
+    ApiExtension('x-permission', permission),
+    ApiExtension('x-roles', rolesWith(permission)),
     ApiBearerAuth(),
     ApiSecurity('apiKey'),
     ApiProblems('unauthenticated', 'forbidden', 'limited', 'unavailable'),
   );
+}
+
+function rolesWith(permission: Permission): Role[] {
+  const roles = Object.keys(ROLE_PERMISSIONS) as Role[];
+  return roles.filter((role) => ROLE_PERMISSIONS[role].includes(permission));
 }
 
 /** The organisation of the path, which the guard has found to be the principal's to see. */
