@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { ArrayMaxSize, IsArray, IsDefined, IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min, ValidateNested } from 'class-validator'; // prettier-ignore
+import { ArrayMaxSize, IsArray, IsIn, IsInt, IsObject, IsOptional, IsString, Length, Max, MaxLength, Min, ValidateNested } from 'class-validator'; // prettier-ignore
 import { INSTANT_FORMS } from '../shared/time-window';
 import { USAGE_STATUSES, type UsageStatus } from '../shared/usage-event/usage-event';
 import { EXPORT_STATES, type ExportState } from './export-job.entity';
@@ -57,7 +57,7 @@ export class RequestExportDto {
     type: ExportWindowDto,
     description: `Half-open; widened to whole buckets of the time zone and then at most ${MAX_WINDOW_DAYS} days.`,
   })
-  @IsDefined()
+  @IsObject({ message: 'must be given as {start, end}.' })
   @ValidateNested()
   @Type(() => ExportWindowDto)
   window!: ExportWindowDto;
@@ -77,6 +77,7 @@ export class RequestExportDto {
 
   @ApiPropertyOptional({ type: ExportFiltersDto })
   @IsOptional()
+  @IsObject({ message: 'must be an object.' })
   @ValidateNested()
   @Type(() => ExportFiltersDto)
   filters?: ExportFiltersDto;

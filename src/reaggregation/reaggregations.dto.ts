@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsDefined, IsIn, IsInt, IsOptional, IsString, IsUUID, Max, MaxLength, Min, ValidateNested } from 'class-validator'; // prettier-ignore
+import { IsIn, IsInt, IsObject, IsOptional, IsString, IsUUID, Max, MaxLength, Min, ValidateNested } from 'class-validator'; // prettier-ignore
 import { exactInteger } from '../shared/decimal';
 import { INSTANT_FORMS } from '../shared/time-window';
 import { HOUR_MS } from '../shared/time-zone';
@@ -25,7 +25,7 @@ export class ReaggregationWindowDto {
 
 export class RequestReaggregationDto {
   @ApiProperty({ type: ReaggregationWindowDto, description: 'Widened to whole hours of UTC; as far back as single events are kept.' }) // prettier-ignore
-  @IsDefined({ message: 'must be given as {start, end}.' })
+  @IsObject({ message: 'must be given as {start, end}.' })
   @ValidateNested()
   @Type(() => ReaggregationWindowDto)
   window!: ReaggregationWindowDto;

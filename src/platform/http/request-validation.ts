@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import type { ValidationError } from 'class-validator';
 import { AppError, type Violation } from '../../shared/errors';
+import { assertPlain, assertShallow } from './plain-body';
 
 const OPTIONS: ValidationPipeOptions = {
   transform: true,
@@ -33,8 +34,12 @@ export class RequestValidation implements PipeTransform {
     exceptionFactory: (errors) => refusal(errors.flatMap((error) => violationsOf(error, asPointer))),
   });
 
-  transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
-    return (metadata.type === 'body' ? this.ofBodies : this.ofParameters).transform(value, metadata);
+  async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    if (metadata.type !== 'body') return this.ofParameters.transform(value, metadata);
+    assertShallow(value);
+    // A body without a DTO is looked into by whoever takes it.
+    if (metadata.metatype !== Object) assertPlain(value);
+    return this.ofBodies.transform(value, metadata);
   }
 }
 
