@@ -11,7 +11,7 @@ export function assertShallow(body: unknown): void {
   for (let depth = 0; level.length > 0; depth += 1) {
     if (depth > DEEPEST + 1)
       throw new AppError('invalid', `The body must be nested at most ${DEEPEST} levels deep.`);
-    level = level.flatMap((value) => (isNested(value) ? Object.values(value) : []));
+    level = level.flatMap((value) => (isNested(value) ? (Object.values(value) as unknown[]) : []));
   }
 }
 
