@@ -18,6 +18,10 @@ export class MessageQueue {
     return this.arrivals[this.head];
   }
 
+  get first(): ConsumeMessage | undefined {
+    return this.messages[this.head];
+  }
+
   push(message: ConsumeMessage, arrivedAt: number): void {
     this.messages.push(message);
     this.arrivals.push(arrivedAt);

@@ -13,11 +13,14 @@ import type { OwnedCursor, PartitionLeases } from './partition-leases';
 import type { PartitionShares } from './partition-shares';
 import { PartitionUpkeep } from './partition-upkeep';
 import { prefetchAfterOverflow, prefetchOf, smallMessageBytes } from './prefetch';
+import { probeStream } from './stream-probe';
 import { type SessionEnd, StreamSession } from './stream-session';
 
 const SHORT_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 10_000;
 const LONGEST_WAIT_MS = 500;
+/** How long a stream may take to deliver its oldest message. */
+const PROBE_WAIT_MS = 5_000;
 
 /** What the readers of a process have in common. */
 export interface ReaderSurroundings {
@@ -145,16 +148,31 @@ export class PartitionReader {
       smallMessageBytes: smallMessageBytes(config, this.prefetch),
       decodeRules: decodeRulesOf(config),
     };
-    const session: StreamSession = new StreamSession(channel, cursor, settings, (batch) =>
-      this.commits.commit(batch, () => session.isOver),
+    const session: StreamSession = new StreamSession(
+      channel,
+      cursor,
+      settings,
+      (batch) => this.commits.commit(batch, () => session.isOver),
+      () => this.oldestOffset(),
     );
     return session;
   }
 
+  private async oldestOffset(): Promise<number | undefined> {
+    const channel = await this.surroundings.broker.openConsumingChannel();
+    if (!channel) return undefined;
+    try {
+      return await probeStream(channel, this.stream, 'first', PROBE_WAIT_MS);
+    } finally {
+      await closeChannel(channel);
+    }
+  }
+
   /** Draws the consequence of a session's end before the next one begins. */
-  private async conclude(cursor: OwnedCursor, session: StreamSession, end: SessionEnd): Promise<void> {
+  private async conclude(owned: OwnedCursor, session: StreamSession, end: SessionEnd): Promise<void> {
     const { config, leases } = this.surroundings;
-    const { partition, epoch } = cursor;
+    const { partition, epoch } = owned;
+    const cursor = { ...owned, nextOffset: session.nextOffset };
     const context = { partition, epoch, offset: session.nextOffset };
     switch (end.reason) {
       case 'truncated':

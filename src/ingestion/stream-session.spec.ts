@@ -95,19 +95,21 @@ describe('a session on a stream', () => {
       expect(session.nextOffset).toBe(7);
     });
 
-    it('offsets that skip, as they do at the beginning of a segment', async () => {
-      const session = await trial.open({}, { batchSize: 2 });
-      trial.channel.deliver(0);
-      trial.channel.deliver(7);
-      trial.channel.deliver(9);
-      trial.channel.deliver(12);
+    it('offsets that skip, as they do at the beginning of a segment, in batches of their own', async () => {
+      const session = await trial.open({}, { batchSize: 3 });
+      trial.oldestOffset = () => Promise.resolve(1);
+      for (const offset of [0, 1, 3, 4, 6]) trial.channel.deliver(offset);
       await (await trial.commit(1)).succeed();
-      expect((await trial.commit(2)).source).toMatchObject({
-        expectedOffset: 8,
-        firstOffset: 9,
-        lastOffset: 12,
-      });
-      expect(session.nextOffset).toBe(8);
+      await (await trial.commit(2)).succeed();
+      await jest.advanceTimersByTimeAsync(200);
+      await (await trial.commit(3)).succeed();
+      expect(trial.commits.map(({ source }) => [source.expectedOffset, source.firstOffset, source.lastOffset])).toEqual([
+        [0, 0, 1],
+        [2, 3, 4],
+        [5, 6, 6],
+      ]); // prettier-ignore
+      expect(session.nextOffset).toBe(7);
+      expect(trial.channel.acks).toEqual(['up to 2', 'up to 4', 'up to 5']);
     });
 
     it('before it acknowledges, and acknowledges all of the batch at once', async () => {
@@ -193,6 +195,28 @@ describe('a session on a stream', () => {
       trial.channel.deliver(51);
       expect(await trial.endOf(session)).toEqual({ reason: 'truncated', firstOffset: 50 });
     }); // prettier-ignore
+
+    it('when messages were dropped while it was behind, with all before them committed and nothing after', async () => {
+      const session = await trial.open({}, { batchSize: 10 });
+      trial.oldestOffset = () => Promise.resolve(49);
+      for (const offset of [0, 1, 50, 51]) trial.channel.deliver(offset);
+      expect(session.quietSince).toBeUndefined();
+      expect(await trial.endOf(session)).toBe('running');
+      await (await trial.commit(1)).succeed();
+      expect(await trial.endOf(session)).toEqual({ reason: 'truncated', firstOffset: 50 });
+      await jest.advanceTimersByTimeAsync(1_000);
+      expect(session.nextOffset).toBe(2);
+      expect(trial.commits).toHaveLength(1);
+    });
+
+    it('and reads again when the broker does not tell whether a skip is a loss', async () => {
+      const session = await trial.open({ nextOffset: 8 });
+      trial.oldestOffset = () => Promise.resolve(undefined);
+      trial.channel.deliver(7);
+      trial.channel.deliver(9);
+      expect(await trial.endOf(session)).toMatchObject({ reason: 'failed' });
+      expect(trial.commits).toEqual([]);
+    });
 
     it('when it holds more bytes than it may, with their mean', async () => {
       const session = await trial.open({}, { bufferBytes: 10_000 });

@@ -19,7 +19,7 @@ export type SessionEnd =
   | { readonly reason: 'overflowed'; readonly meanMessageBytes: number }
   /** Messages have become so small that the next session may ask for more at a time. */
   | { readonly reason: 'shrunken'; readonly meanMessageBytes: number }
-  /** Messages from the cursor up to `firstOffset` no longer exist. */
+  /** Messages from `nextOffset` up to `firstOffset` no longer exist. */
   | { readonly reason: 'truncated'; readonly firstOffset: number }
   /** The message below the cursor is another one than was committed. */
   | { readonly reason: 'recreated' }
@@ -46,7 +46,7 @@ const SMALL_BATCHES = 10;
  * Reads a stream from the cursor on one channel until that ends. Guarantees: batches are committed one at a time, in
  * the order of the stream; a batch is closed when it is full or `batchMaxWaitMs` after its first message arrived;
  * messages are acknowledged only after their batch is committed; at most `bufferBytes` of messages are held, and of
- * those at most two batches are decoded.
+ * those at most two batches are decoded; nothing behind messages that were dropped unread is committed.
  */
 export class StreamSession {
   readonly ended: Promise<SessionEnd>;
@@ -59,6 +59,13 @@ export class StreamSession {
   private committing: Promise<void> | undefined;
   private expectedOffset: number;
   private verified = false;
+  /** Offset of the last message that was decoded, or of the one below the cursor. */
+  private readThrough: number;
+  /** Where the queue goes on behind offsets that did not come; nothing from there on is decoded yet. */
+  private skipTo: number | undefined;
+  /** The last such place that was found to be no loss. */
+  private harmlessSkipTo: number | undefined;
+  private explaining = false;
   private quietFrom = Date.now();
   private timer: NodeJS.Timeout | undefined;
   private end: SessionEnd | undefined;
@@ -69,9 +76,12 @@ export class StreamSession {
     private readonly cursor: OwnedCursor,
     private readonly settings: SessionSettings,
     private readonly commit: (batch: UsageBatch) => Promise<IngestResult>,
+    /** Offset of the oldest message that the stream has; `undefined` when the broker delivered none in time. */
+    private readonly oldestOffset: () => Promise<number | undefined>,
   ) {
     this.batchBytes = settings.bufferBytes * BATCH_SHARE;
     this.expectedOffset = cursor.nextOffset;
+    this.readThrough = cursor.nextOffset - 1;
     this.ended = new Promise((resolve) => (this.finish = resolve));
   }
 
@@ -151,9 +161,10 @@ export class StreamSession {
   /** Decodes what fits into the open batch and commits it when it is due. */
   private advance(): void {
     this.fill();
-    if (!this.open || this.committing || this.end) return;
+    if (this.committing || this.end) return;
+    if (!this.open) return void (this.skipTo === undefined || this.explainSkip(this.skipTo));
     const due = this.open.firstArrivedAt + this.settings.batchMaxWaitMs - Date.now();
-    if (this.isFull(this.open) || due <= 0) {
+    if (this.isFull(this.open) || due <= 0 || this.skipTo !== undefined) {
       this.committing = this.commitOpen(this.open);
       // The next batch is decoded while this one commits.
       this.fill();
@@ -169,15 +180,39 @@ export class StreamSession {
     for (;;) {
       if (this.open && this.isFull(this.open)) return;
       const arrivedAt = this.queue.firstArrivedAt;
-      const message = this.queue.shift();
+      const message = this.queue.first;
       if (arrivedAt === undefined || message === undefined) return;
-      this.open ??= new OpenBatch(arrivedAt);
       const { content, fields, properties } = message;
       const offset = offsetOf(properties.headers);
+      this.skipTo = offset > this.readThrough + 1 && offset !== this.harmlessSkipTo ? offset : undefined;
+      if (this.skipTo !== undefined) return;
+      this.queue.shift();
+      this.readThrough = offset;
+      this.open ??= new OpenBatch(arrivedAt);
       const decoded = decodeUsageMessage(content, this.settings.decodeRules, arrivedAt, offset);
       this.open.add(decoded, content, offset, fields.deliveryTag);
       if (isTracing()) this.open.publishedBy(properties.headers?.['traceparent']);
     }
+  }
+
+  /**
+   * Offsets skip where a segment begins, and where the broker has dropped segments under a reader that was behind:
+   * RabbitMQ says nothing then and goes on with its oldest message. Asked when all before the skip is committed: what
+   * is missing was there to be read if the stream still has a message that is as old.
+   */
+  private async explainSkip(to: number): Promise<void> {
+    if (this.explaining) return;
+    this.explaining = true;
+    try {
+      const oldest = await this.oldestOffset();
+      if (oldest === undefined) throw new Error('The broker did not tell how far back its stream reaches.');
+      if (oldest > this.expectedOffset) this.conclude({ reason: 'truncated', firstOffset: to });
+      else this.harmlessSkipTo = to;
+    } catch (error) {
+      this.conclude({ reason: 'failed', error });
+    }
+    this.explaining = false;
+    this.advance();
   }
 
   private isFull({ size, bytes }: OpenBatch): boolean {

@@ -279,38 +279,4 @@ describe('reading the stream', () => {
       ]);
     });
   });
-
-  it('notes which offsets a truncated stream has dropped unread, and goes on behind them', async () => {
-    const limits = { AMQP_STREAM_MAX_BYTES: '2MB', AMQP_STREAM_SEGMENT_BYTES: '500kB' };
-    await start(limits);
-    await producer.publish([usageEvent()]);
-    await stored(1);
-    await apps.splice(0)[0]?.close();
-    const events = Array.from({ length: 2_000 }, () =>
-      usageEvent({ metadata: { padding: 'x'.repeat(3_000) } }),
-    );
-    for (let part = 0; part < 20; part += 1)
-      await producer.publish(events.slice(part * 100, part * 100 + 100));
-    await start(limits);
-    const [gap] = await eventually(async () => {
-      const rows = await rowsOf('select kind, from_offset, to_offset::integer from data_gaps');
-      expect(rows).toEqual([{ kind: 'truncated', from_offset: '1', to_offset: expect.any(Number) }]);
-      return rows;
-    });
-    await eventually(async () => {
-      const [last] = await rowsOf(
-        `select count(*)::integer as stored from usage_events where event_id = '${events.at(-1)?.eventId}'`,
-      );
-      expect(last).toEqual({ stored: 1 });
-    });
-    const rows = await rowsOf('select event_id from usage_events where metadata is not null');
-    expect(rows.length).toBeGreaterThan(0);
-    expect(rows.length).toBeLessThan(2_000 - 100);
-    // All that the broker still had, and nothing twice. (Offsets skip at the start of a segment.)
-    expect(new Set(rows.map((row) => row['event_id']))).toEqual(
-      new Set(events.slice(-rows.length).map(({ eventId }) => eventId)),
-    );
-    expect(gap?.['to_offset']).toBeGreaterThanOrEqual(1 + 2_000 - rows.length);
-    expect(await rowsOf('select incarnation from ingest_cursors')).toEqual([{ incarnation: 1 }]);
-  });
 });

@@ -69,6 +69,8 @@ const settled = () => jest.advanceTimersByTimeAsync(0);
 export class SessionTrial {
   readonly channel = new FakeChannel();
   readonly commits: HeldCommit[] = [];
+  /** What the broker says when it is asked for its oldest message. */
+  oldestOffset: () => Promise<number | undefined> = () => Promise.resolve(0);
 
   async open(
     cursor: Partial<OwnedCursor> = {},
@@ -79,6 +81,7 @@ export class SessionTrial {
       { ...CURSOR, ...cursor },
       { ...SETTINGS, ...settings },
       (batch) => this.hold(batch),
+      () => this.oldestOffset(),
     );
     await session.start();
     return session;

@@ -22,8 +22,9 @@ export interface ReplicaAddresses {
 /** One process of the service with a way of its own to each server. */
 export class Replica {
   readonly killPoints = new KillPoints();
-  /** Whether it dies with the harness. */
-  private isWatched = false;
+  private readonly dieWithHarness = (): void => {
+    if (this.process) process.kill(this.process.pid, 'SIGKILL');
+  };
   private process: ServiceProcess | undefined;
 
   private constructor(
@@ -36,6 +37,7 @@ export class Replica {
     private readonly logFile: string,
   ) {
     database.inspectConnections(() => this.killPoints.inspector());
+    process.once('exit', this.dieWithHarness);
   }
 
   static async create(
@@ -68,9 +70,6 @@ export class Replica {
 
   /** Starts it, with further settings for this life; does not wait until it is ready. */
   async start(settings: Record<string, string> = {}): Promise<void> {
-    if (!this.isWatched)
-      process.once('exit', () => this.process && process.kill(this.process.pid, 'SIGKILL'));
-    this.isWatched = true;
     this.process = await ServiceProcess.start({ ...this.settings, ...settings }, this.logFile, this.main);
   }
 
@@ -120,6 +119,7 @@ export class Replica {
   async close(): Promise<void> {
     if (this.process) process.kill(this.process.pid, 'SIGCONT');
     await this.kill();
+    process.off('exit', this.dieWithHarness);
     await Promise.all([this.database.close(), this.broker.close(), this.redis.close()]);
   }
 }

@@ -29,7 +29,7 @@ export const backupRestored: Cell = {
     const { name } = world.database;
     const start = () => Promise.all(replicas.map((replica) => replica.start()));
     const kill = () => Promise.all(replicas.map((replica) => replica.kill()));
-    router.flow(1_000);
+    router.flow(500);
     await pause(2_000);
     await kill();
     await sampler.without(() => alone(world, `create database ${name}_backup template ${name}`));

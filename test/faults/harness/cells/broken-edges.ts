@@ -30,7 +30,7 @@ function brokenEdge(kind: 'cut' | 'black-hole', edge: Edge, seconds: number): Ce
         : `Nothing passes between ${edge.replace('-', ' and ')} for ${seconds} s while connections stay up.`,
     recovery: 'from the healing until events sent then are stored',
     async run(world) {
-      world.router.flow(1_000);
+      world.router.flow(500);
       await pause(1_000 + world.random() * 1_000);
       const proxies = proxiesOf(edge, world);
       for (const proxy of proxies) {

@@ -10,7 +10,7 @@ export const killedPostgres: Cell = {
   recovery: 'from when PostgreSQL serves again until events sent then are stored',
   needsServers: true,
   async run(world) {
-    world.router.flow(1_500);
+    world.router.flow(600);
     for (let time = 0; time < 2; time += 1) {
       await pause(700 + world.random() * 1_500);
       await world.servers.postgres.kill();
@@ -29,7 +29,7 @@ export const killedBackend: Cell = {
   needsServers: true,
   async run(world) {
     const { router, replicas, random } = world;
-    router.flow(1_500);
+    router.flow(600);
     for (let time = 0; time < 2; time += 1) {
       await pause(500 + random() * 800);
       await Promise.race(
@@ -49,7 +49,7 @@ export const killedRabbitmq: Cell = {
   recovery: 'from when RabbitMQ serves again until events sent then are stored',
   needsServers: true,
   async run(world) {
-    world.router.flow(1_500);
+    world.router.flow(600);
     await pause(STREAM_SETTLED_MS);
     for (let time = 0; time < 2; time += 1) {
       await pause(700 + world.random() * 1_500);
@@ -68,7 +68,7 @@ export const restartedServers: Cell = {
   needsServers: true,
   async run(world) {
     const { router, servers } = world;
-    router.flow(1_500);
+    router.flow(600);
     await pause(STREAM_SETTLED_MS);
     for (const server of [servers.postgres, servers.rabbitmq, servers.redis]) {
       router.burst(5_000);

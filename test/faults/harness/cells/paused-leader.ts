@@ -34,7 +34,7 @@ export const pausedLeader: Cell = {
     'SIGSTOP of the replica that is about to begin a batch; the other one takes the partition over; SIGCONT, and the first one goes on with its batch of a past epoch. Twice.',
   recovery: 'from the pause until events sent then are stored by the other replica',
   async run(world) {
-    world.router.flow(1_000);
+    world.router.flow(500);
     for (let time = 0; time < 2; time += 1) {
       await pause(500 + world.random() * 500);
       const { wake } = await frozenAt('before-begin', world);

@@ -10,7 +10,7 @@ export const slowDatabase: Cell = {
     'Every piece of data to and from PostgreSQL takes 30 ms longer and at most 300 kB/s pass, for 10 s under a burst.',
   recovery: 'from the healing until events sent then are stored, the backlog included',
   async run(world) {
-    world.router.flow(1_000);
+    world.router.flow(500);
     for (const proxy of world.edges('database')) {
       proxy.delay(30);
       proxy.throttle(300_000);
@@ -28,7 +28,7 @@ export const diskAlarm: Cell = {
   needsServers: true,
   async run(world) {
     const { rabbitmqctl } = world.servers;
-    world.router.flow(1_000);
+    world.router.flow(500);
     await pause(1_500);
     await rabbitmqctl('set_disk_free_limit', '1000000GB');
     await pause(8_000);
@@ -88,7 +88,7 @@ export const poorRedis: Cell = {
   recovery: 'from when Redis is back until events sent then are stored; none of it needs Redis',
   needsServers: true,
   async run(world) {
-    world.router.flow(1_000);
+    world.router.flow(500);
     for (let time = 0; time < 10; time += 1) {
       await onRedis(world, (redis) => redis.flushall());
       await pause(300);

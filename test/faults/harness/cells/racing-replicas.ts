@@ -10,7 +10,7 @@ export const racingReplicas: Cell = {
   recovery: 'from when the ways are fast again until events sent then are stored',
   settings: { INGEST_LEASE: '100ms', INGEST_PARTITIONS: '2' },
   async run(world) {
-    world.router.flow(1_000);
+    world.router.flow(500);
     const [first, second] = world.replicas;
     for (let round = 0; round < ROUNDS; round += 1) {
       first.database.delay(Math.floor(world.random() * 80));

@@ -11,7 +11,7 @@ export const swallowedCommit: Cell = {
   recovery: 'from the break until events sent then are stored',
   async run(world) {
     const { router, replicas, random } = world;
-    router.flow(1_500);
+    router.flow(600);
     for (let time = 0; time < TIMES; time += 1) {
       await pause(200 + random() * 500);
       const hit = await Promise.race(

@@ -9,7 +9,7 @@ export const swallowedConfirm: Cell = {
   recovery: 'from the healing until events sent then are stored',
   async run(world) {
     const { router, routerEdge, random } = world;
-    router.flow(1_500);
+    router.flow(600);
     for (let time = 0; time < 2; time += 1) {
       await pause(500 + random() * 500);
       routerEdge.swallowReplies();

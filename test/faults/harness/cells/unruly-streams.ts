@@ -56,7 +56,7 @@ export const streamRecreated: Cell = {
   recovery: 'from the deletion until events sent then are stored',
   replayable: false,
   async run(world) {
-    world.router.flow(1_000);
+    world.router.flow(500);
     await pause(1_500);
     await world.drained();
     const connection = await connect(world.vhost.url);

@@ -1,0 +1,108 @@
+import type { INestApplicationContext } from '@nestjs/common';
+import { eventually } from '../../test/support/eventually';
+import { readinessOf, startIngestion } from '../../test/support/ingestion-service';
+import { Producer } from '../../test/support/producer';
+import { createTestDatabase, type TestDatabase } from '../../test/support/test-database';
+import { createTestVhost, type TestVhost } from '../../test/support/test-vhost';
+import { usageEvent } from '../../test/support/usage-events';
+
+/** 2,000 messages of 3 kB through a stream that keeps 2 MB; at most some hundred are on their way to the reader. */
+const SETTINGS = {
+  AMQP_STREAM_MAX_BYTES: '2MB',
+  AMQP_STREAM_SEGMENT_BYTES: '500kB',
+  INGEST_BUFFER_BYTES: '2MB',
+  MAX_MESSAGE_BYTES: '50kB',
+  INGEST_BATCH_SIZE: '50',
+  INGEST_BATCH_MAX_WAIT: '50ms',
+};
+const EVENTS = 2_000;
+
+describe('a stream that drops messages before they are read', () => {
+  let database: TestDatabase;
+  let vhost: TestVhost;
+  let producer: Producer;
+  let app: INestApplicationContext | undefined;
+
+  beforeEach(async () => {
+    [database, vhost] = await Promise.all([createTestDatabase('postgres'), createTestVhost()]);
+    await start();
+    producer = await Producer.connect(vhost.url);
+  });
+  afterEach(async () => {
+    await producer.close();
+    await stop();
+    await Promise.all([database.drop(), vhost.drop()]);
+  });
+
+  async function start(): Promise<void> {
+    const service = await startIngestion({ DATABASE_URL: database.url, AMQP_URL: vhost.url, ...SETTINGS });
+    app = service;
+    await eventually(async () => expect(await readinessOf(service, 'ingestion')).toMatch(/^reads partition/));
+  }
+
+  async function stop(): Promise<void> {
+    await app?.close();
+    app = undefined;
+  }
+
+  async function stored(): Promise<string[]> {
+    const { rows } = await database.pool.query<{ event_id: string }>('select event_id from usage_events');
+    return rows.map(({ event_id }) => event_id);
+  }
+
+  async function publishAll(): Promise<string[]> {
+    const events = Array.from({ length: EVENTS }, () =>
+      usageEvent({ metadata: { padding: 'x'.repeat(3_000) } }),
+    );
+    for (let part = 0; part < EVENTS; part += 100) await producer.publish(events.slice(part, part + 100));
+    return events.map(({ eventId }) => eventId);
+  }
+
+  /** Holds what the stream still had against what is stored, and the one gap against what is not. */
+  async function expectOneGap(published: readonly string[]): Promise<void> {
+    await eventually(async () => expect(await stored()).toContain(published.at(-1)));
+    const known = new Set(await stored());
+    const place = (wanted: boolean, from: number) =>
+      published.findIndex((id, index) => index >= from && known.has(id) === wanted);
+    const firstLost = place(false, 0);
+    const firstKept = place(true, firstLost);
+    expect(firstLost).toBeGreaterThanOrEqual(0);
+    expect(firstKept).toBeGreaterThan(firstLost + 100);
+    expect(place(false, firstKept)).toBe(-1);
+    const { rows } = await database.pool.query(
+      'select kind, incarnation, from_offset::integer, to_offset::integer from data_gaps',
+    );
+    // Offsets skip one at the start of a segment, so they are not places; the event before all others has offset 0.
+    expect(rows).toEqual([
+      { kind: 'truncated', incarnation: 1, from_offset: expect.any(Number), to_offset: expect.any(Number) },
+    ]);
+    const [gap] = rows as { from_offset: number; to_offset: number }[];
+    expect(gap?.from_offset).toBeGreaterThanOrEqual(1 + firstLost);
+    expect((gap?.to_offset ?? 0) - (gap?.from_offset ?? 0)).toBeGreaterThanOrEqual(firstKept - firstLost);
+  }
+
+  it('is noticed by a reader that comes back, which notes the gap and goes on behind it', async () => {
+    await producer.publish([usageEvent()]);
+    await eventually(async () => expect(await stored()).toHaveLength(1));
+    await stop();
+    const published = await publishAll();
+    await start();
+    await expectOneGap(published);
+  });
+
+  it('is noticed by a reader in the middle of its session, to which RabbitMQ says nothing', async () => {
+    await producer.publish([usageEvent()]);
+    await eventually(async () => expect(await stored()).toHaveLength(1));
+    const blocker = await database.pool.connect();
+    let published: string[];
+    try {
+      await blocker.query('begin');
+      await blocker.query('select from ingest_cursors for update');
+      published = await publishAll();
+    } finally {
+      await blocker.query('rollback');
+      blocker.release();
+    }
+    await expectOneGap(published);
+  });
+});
