@@ -83,16 +83,35 @@ interface Remedy {
  * Throws `unanswerable` when there is none, with what can be asked instead.
  */
 export function chooseRelation(demand: Demand, limits: AnswerLimits, now: Date): Relation {
-  const remedies: Remedy[][] = [];
-  for (const candidate of CANDIDATES) {
-    if (!candidate.of.includes(demand.of)) continue;
-    if (candidate.relation === 'usage_events' && demand.platformWide) continue;
-    if (candidate.platformWide && !demand.platformWide) continue;
-    const lacking = remediesFor(candidate, demand, limits, now);
-    if (lacking.length === 0) return candidate.relation;
-    remedies.push(lacking);
-  }
-  throw refusal(demand, remedies);
+  const considered = consider(demand, limits, now);
+  const cheapest = considered.find(({ lacking }) => lacking.length === 0);
+  if (cheapest) return cheapest.relation;
+  throw refusal(
+    demand,
+    considered.map(({ lacking }) => lacking),
+  );
+}
+
+/** Every relation that answers a question exactly, the cheapest first; each of them gives the same answer. */
+export function relationsThatAnswer(demand: Demand, limits: AnswerLimits, now: Date): Relation[] {
+  return consider(demand, limits, now)
+    .filter(({ lacking }) => lacking.length === 0)
+    .map(({ relation }) => relation);
+}
+
+/** The relations that hold what is asked for, and what each would need the question to ask differently. */
+function consider(
+  demand: Demand,
+  limits: AnswerLimits,
+  now: Date,
+): { relation: Relation; lacking: Remedy[] }[] {
+  return CANDIDATES.filter(
+    ({ of, relation, platformWide }) =>
+      of.includes(demand.of) && (demand.platformWide ? relation !== 'usage_events' : !platformWide),
+  ).map((candidate) => ({
+    relation: candidate.relation,
+    lacking: remediesFor(candidate, demand, limits, now),
+  }));
 }
 
 /** Since when a relation is whole: retention drops whole days of UTC, and not before they are past it. */
