@@ -3,11 +3,11 @@ import type { PoolClient } from 'pg';
 import type { OrgScope } from '../access/principal';
 import { ApiPool } from '../platform/database/pools';
 import { sql, sqlOver, type Statement } from '../platform/database/sql';
-import { inTransaction } from '../platform/database/transaction';
 import { AppError } from '../shared/errors';
 import type { Buckets } from '../shared/time-window';
 import { type Dimension, type Relation, ROLLUPS, SKETCHES } from './choose-relation';
 import type { PackedBins } from './latency-bins';
+import { inReadingTransaction } from './reading-transaction';
 import type { Period, SeriesQuestion } from './series-question';
 
 /** The value of each dimension; empty where it is not grouped by, and for events that named no client. */
@@ -75,8 +75,6 @@ interface Subject {
   readonly orgs: string | readonly string[] | null;
 }
 
-const takeSnapshot = sql('aggregation/take-snapshot');
-const tuneReading = sql('aggregation/tune-reading');
 const OF_ROLLUPS = ['model', 'client'] as const;
 const OF_EVENTS = ['model', 'client', 'status'] as const;
 const EVENT_BINS: Reading = { statement: sql('aggregation/latency-bins-of-events'), dimensions: OF_EVENTS };
@@ -130,9 +128,7 @@ export class SeriesReader {
   }
 
   private async read(subject: Subject, question: SeriesQuestion): Promise<SeriesCells> {
-    return inTransaction(this.pool, async (client) => {
-      await client.query(takeSnapshot.text);
-      await client.query(tuneReading.text);
+    return inReadingTransaction(this.pool, async (client) => {
       const kept = await topGroups(client, subject, question);
       const current = await readPeriod(client, subject, question, question.current, kept);
       const previous =

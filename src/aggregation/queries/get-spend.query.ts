@@ -1,14 +1,13 @@
 import { type IQueryHandler, QueryHandler } from '@nestjs/cqrs';
 import { Config } from '../../platform/config/config';
 import { ApiPool } from '../../platform/database/pools';
-import { sql, sqlOver } from '../../platform/database/sql';
-import { inTransaction } from '../../platform/database/transaction';
+import { sqlOver } from '../../platform/database/sql';
 import { Clock } from '../../shared/clock';
 import { GetSpendQuery } from '../../shared/messages/get-spend.query';
 import { chooseRelation, type Relation, ROLLUPS } from '../choose-relation';
+import { inReadingTransaction } from '../reading-transaction';
 
 const spend = sqlOver<Relation>('aggregation/spend', ROLLUPS);
-const tuneReading = sql('aggregation/tune-reading');
 
 /** Throws `unanswerable` where the buckets reach behind what is kept. */
 @QueryHandler(GetSpendQuery)
@@ -22,9 +21,8 @@ export class GetSpendHandler implements IQueryHandler<GetSpendQuery> {
   async execute({ orgId, buckets }: GetSpendQuery): Promise<readonly string[]> {
     const demand = { of: 'counts', buckets, dimensions: new Set<never>(), platformWide: false } as const;
     const relation = chooseRelation(demand, this.config, this.clock.now());
-    const rows = await inTransaction(this.pool, async (client) => {
-      await client.query(tuneReading.text);
-      const answer = await client.query<{ index: number; cost: string }>({
+    const { rows } = await inReadingTransaction(this.pool, (client) =>
+      client.query<{ index: number; cost: string }>({
         ...spend.over(relation),
         values: [
           orgId,
@@ -32,9 +30,8 @@ export class GetSpendHandler implements IQueryHandler<GetSpendQuery> {
           new Date(buckets.end),
           buckets.starts.map((start) => new Date(start).toISOString()),
         ],
-      });
-      return answer.rows;
-    });
+      }),
+    );
     const costs = new Map(rows.map(({ index, cost }) => [index, cost]));
     return buckets.starts.map((_, index) => costs.get(index) ?? '0');
   }

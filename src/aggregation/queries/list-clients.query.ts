@@ -9,6 +9,7 @@ import { type Tabular, tableColumns } from '../answer-format.interceptor';
 import { listWindow, type ClientsAnswer, USED_COLUMNS, usedItem, type UsedRow } from '../list-answer.dto';
 import { askPage, cutPage } from '../list-page';
 import type { ClientsParameters } from '../list-parameters.dto';
+import { inReadingTransaction } from '../reading-transaction';
 
 const clients = sql('aggregation/clients');
 
@@ -39,10 +40,12 @@ export class ListClientsHandler implements IQueryHandler<ListClientsQuery> {
     });
     const { window, after, limit } = page;
     const freshness = await this.queries.execute(new GetFreshnessQuery(orgId, window));
-    const read = await this.pool.query<UsedRow & { clientId: string }>({
-      ...clients,
-      values: [orgId, new Date(window.start), new Date(window.end), modelId, after, limit + 1],
-    });
+    const read = await inReadingTransaction(this.pool, (client) =>
+      client.query<UsedRow & { clientId: string }>({
+        ...clients,
+        values: [orgId, new Date(window.start), new Date(window.end), modelId, after, limit + 1],
+      }),
+    );
     const { rows, nextCursor } = cutPage(read.rows, page, ({ clientId }) => clientId);
     return {
       columns: tableColumns(['clientId', ...USED_COLUMNS]),

@@ -10,6 +10,7 @@ import { type Tabular, tableColumns } from '../answer-format.interceptor';
 import { requireEvents } from '../choose-relation';
 import { type ErrorItem, type ErrorsAnswer, listWindow } from '../list-answer.dto';
 import type { ErrorsParameters } from '../list-parameters.dto';
+import { inReadingTransaction } from '../reading-transaction';
 import { askWindow } from '../series-question';
 
 const errors = sql('aggregation/errors');
@@ -53,19 +54,21 @@ export class ListErrorsHandler implements IQueryHandler<ListErrorsQuery> {
     requireEvents(window, this.config, now);
     const [byModel, byClient] = [groupBy.includes('model'), groupBy.includes('client')];
     const freshness = await this.queries.execute(new GetFreshnessQuery(orgId, window));
-    const { rows } = await this.pool.query<ErrorRow>({
-      ...errors,
-      values: [
-        orgId,
-        new Date(window.start),
-        new Date(window.end),
-        modelId,
-        clientId,
-        byModel,
-        byClient,
-        limit + 1,
-      ],
-    });
+    const { rows } = await inReadingTransaction(this.pool, (client) =>
+      client.query<ErrorRow>({
+        ...errors,
+        values: [
+          orgId,
+          new Date(window.start),
+          new Date(window.end),
+          modelId,
+          clientId,
+          byModel,
+          byClient,
+          limit + 1,
+        ],
+      }),
+    );
     const [total, ...counted] = rows;
     const all = total?.requests ?? '0';
     const itemOf = (row: ErrorRow): ErrorItem => ({

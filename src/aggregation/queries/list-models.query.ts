@@ -9,6 +9,7 @@ import { type Tabular, tableColumns } from '../answer-format.interceptor';
 import { listWindow, type ModelsAnswer, USED_COLUMNS, usedItem, type UsedRow } from '../list-answer.dto';
 import { askPage, cutPage } from '../list-page';
 import type { ModelsParameters } from '../list-parameters.dto';
+import { inReadingTransaction } from '../reading-transaction';
 
 const models = sql('aggregation/models');
 
@@ -39,10 +40,12 @@ export class ListModelsHandler implements IQueryHandler<ListModelsQuery> {
     });
     const { window, after, limit } = page;
     const freshness = await this.queries.execute(new GetFreshnessQuery(orgId, window));
-    const read = await this.pool.query<UsedRow & { modelId: string }>({
-      ...models,
-      values: [orgId, new Date(window.start), new Date(window.end), clientId, after, limit + 1],
-    });
+    const read = await inReadingTransaction(this.pool, (client) =>
+      client.query<UsedRow & { modelId: string }>({
+        ...models,
+        values: [orgId, new Date(window.start), new Date(window.end), clientId, after, limit + 1],
+      }),
+    );
     const { rows, nextCursor } = cutPage(read.rows, page, ({ modelId }) => modelId);
     return {
       columns: tableColumns(['modelId', ...USED_COLUMNS]),

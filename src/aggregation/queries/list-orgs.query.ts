@@ -9,6 +9,7 @@ import { type Tabular, tableColumns } from '../answer-format.interceptor';
 import { listWindow, type OrgsAnswer, USED_COLUMNS, usedItem, type UsedRow } from '../list-answer.dto';
 import { askPage, cutPage } from '../list-page';
 import type { ListParameters } from '../list-parameters.dto';
+import { inReadingTransaction } from '../reading-transaction';
 
 const orgs = sql('aggregation/orgs');
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -35,10 +36,12 @@ export class ListOrgsHandler implements IQueryHandler<ListOrgsQuery> {
     if (after !== null && !UUID.test(after))
       throw AppError.invalidParameter('cursor', 'is damaged: leave it out.');
     const freshness = await this.queries.execute(new GetFreshnessQuery(null, window));
-    const read = await this.pool.query<UsedRow & { orgId: string }>({
-      ...orgs,
-      values: [new Date(window.start), new Date(window.end), after, limit + 1],
-    });
+    const read = await inReadingTransaction(this.pool, (client) =>
+      client.query<UsedRow & { orgId: string }>({
+        ...orgs,
+        values: [new Date(window.start), new Date(window.end), after, limit + 1],
+      }),
+    );
     const { rows, nextCursor } = cutPage(read.rows, page, ({ orgId }) => orgId);
     return {
       columns: tableColumns(['orgId', ...USED_COLUMNS]),
