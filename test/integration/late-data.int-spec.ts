@@ -2,10 +2,13 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { verify } from '../../src/certificates/verification';
 import { IngestUsageCommand } from '../../src/shared/messages/ingest-usage.command';
-import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../src/shared/time-zone';
+import { DAY_MS, type Granularity, HOUR_MS, MINUTE_MS, TimeZone } from '../../src/shared/time-zone';
 import { decodeUsageMessage } from '../../src/shared/usage-event/decode-usage-message';
 import type { UsageEventPayload } from '../../src/shared/usage-event/usage-event.schema';
 import { describeEachEngine } from '../support/engines';
+import { costText } from '../support/counted-events';
+import { units } from '../support/exported-rows';
+import { percentileOf } from '../support/recount';
 import { createTestDatabase, type TestDatabase } from '../support/test-database';
 import { startTrial, type TrialService } from '../support/trial-service';
 import { ORG_A, ORG_B, usageEvent } from '../support/usage-events';
@@ -49,6 +52,8 @@ describeEachEngine('late data', (kind) => {
   let database: TestDatabase;
   let service: TrialService;
   let offset = 0;
+  /** By id, all that was ever stored. */
+  const stored = new Map<string, UsageEventPayload>();
 
   async function start(horizon: number): Promise<void> {
     database = await createTestDatabase(kind);
@@ -58,6 +63,7 @@ describeEachEngine('late data', (kind) => {
     });
     await database.pool.query('insert into ingest_cursors (partition, epoch) values (0, 1)');
     offset = 0;
+    stored.clear();
   }
   async function end(): Promise<void> {
     await service.close();
@@ -96,6 +102,9 @@ describeEachEngine('late data', (kind) => {
       }),
     );
     offset = lastOffset + 1;
+    messages.forEach((message, index) => {
+      if ((decoded[index]?.events.length ?? 0) > 0) stored.set(message.eventId, message);
+    });
     return result;
   }
 
@@ -111,36 +120,38 @@ describeEachEngine('late data', (kind) => {
       }),
     );
 
-  async function expectRecounted(stored: number): Promise<void> {
+  /** Every layer agrees, and every answer is what a recount of all that was ever stored says. */
+  async function expectRecounted(): Promise<void> {
     const options = { now: service.now, orgId: null, start: null, end: null, retentionHourly: 396 * DAY_MS, listed: 3 }; // prettier-ignore
     const { layers } = await verify(database.pool, options);
     expect(layers.filter(({ differing, awaiting }) => differing + awaiting > 0)).toEqual([]);
     const from = new Date(NOW - 60 * DAY_MS).toISOString();
     const until = new Date(service.now.getTime() + HOUR_MS).toISOString();
-    for (const granularity of ['hour', 'day', 'month']) {
-      let requests = 0;
-      for (const orgId of ORGS) {
-        const { body } = await service.send('GET', `/orgs/${orgId}/usage?start=${from}&end=${until}&granularity=${granularity}`); // prettier-ignore
-        requests += body.totals.requests as number;
+    for (const orgId of ORGS) {
+      const events = [...stored.values()].filter((event) => event.orgId === orgId);
+      for (const [granularity, timezone] of [['hour', 'UTC'], ['day', 'UTC'], ['day', 'Asia/Kolkata'], ['month', 'Europe/Berlin']] as const) {
+        const search = `start=${from}&end=${until}&granularity=${granularity}&timezone=${timezone}&groupBy=model`;
+        const { body: usage } = await service.send('GET', `/orgs/${orgId}/usage?${search}`);
+        const zone = TimeZone.named(timezone) ?? TimeZone.UTC;
+        expect(usage.series.map(usageCells)).toEqual(recountedUsage(events, granularity, zone));
+        if (timezone === 'Asia/Kolkata') continue;
+        const { body: reliability } = await service.send('GET', `/orgs/${orgId}/reliability?${search}&percentile=95`); // prettier-ignore
+        expect(reliability.series.map(latencyCells)).toEqual(recountedLatencies(events, granularity, zone));
       }
-      expect([granularity, requests]).toEqual([granularity, stored]);
     }
-  }
+  } // prettier-ignore
 
-  /** Does as the stream and the schedulers would, and answers how many events were stored. */
-  async function take(steps: readonly Step[], horizon: number): Promise<number> {
-    let all = 0;
+  /** Does as the stream and the schedulers would. */
+  async function take(steps: readonly Step[], horizon: number): Promise<void> {
     for (const step of steps) {
       if (step.kind === 'refresh') await service.refresh();
       if (step.kind === 'expire') await service.expire();
       if (step.kind === 'wait') service.now = new Date(service.now.getTime() + step.ms);
       if (step.kind !== 'events') continue;
-      const { stored, quarantined } = await commit(eventsOfAges(step.ages), horizon);
+      const result = await commit(eventsOfAges(step.ages), horizon);
       const tooLate = step.ages.filter((age) => age > horizon).length;
-      expect([stored, quarantined]).toEqual([step.ages.length - tooLate, tooLate]);
-      all += stored;
+      expect([result.stored, result.quarantined]).toEqual([step.ages.length - tooLate, tooLate]);
     }
-    return all;
   }
 
   it.each([
@@ -157,7 +168,8 @@ describeEachEngine('late data', (kind) => {
         fc.asyncProperty(stepsWithin(horizon), async (steps) => {
           await start(horizon);
           try {
-            await expectRecounted(await take([...before, ...steps, { kind: 'refresh' }], horizon));
+            await take([...before, ...steps, { kind: 'refresh' }], horizon);
+            await expectRecounted();
           } finally {
             await end();
           }
@@ -190,9 +202,55 @@ describeEachEngine('late data', (kind) => {
       );
       expect(await commit([...late, ...events], 30 * DAY_MS)).toMatchObject({ stored: 50, duplicates: 50 });
       await service.refresh();
-      await expectRecounted(100);
+      expect(stored.size).toBe(100);
+      await expectRecounted();
     } finally {
       await end();
     }
   });
 });
+
+interface Row {
+  readonly time: string;
+  readonly modelId: string;
+  readonly requests: number;
+  readonly inputTokens: number;
+  readonly costExact: string;
+  readonly latencyMaxMs: number;
+  readonly p95Ms: number;
+}
+type Cells = readonly (string | number | null)[];
+
+const usageCells = (row: Row): Cells => [row.time, row.modelId, row.requests, row.inputTokens, row.costExact];
+const latencyCells = (row: Row): Cells => [row.time, row.modelId, row.requests, row.latencyMaxMs, row.p95Ms];
+
+type Recount = (events: readonly UsageEventPayload[], granularity: Granularity, zone: TimeZone) => Cells[];
+const recountedUsage: Recount = (...of) =>
+  byBucketAndModel(...of).map(([time, modelId, events]) => [
+    time,
+    modelId,
+    events.length,
+    events.reduce((sum, { inputTokens }) => sum + inputTokens, 0),
+    costText(events.reduce((sum, { cost }) => sum + units(String(cost)), 0n)),
+  ]);
+const recountedLatencies: Recount = (...of) =>
+  byBucketAndModel(...of).map(([time, modelId, events]) => {
+    const latencies = events.map(({ latencyMs }) => latencyMs);
+    return [time, modelId, events.length, Math.max(...latencies), percentileOf(events, 95)];
+  });
+
+function byBucketAndModel(
+  events: readonly UsageEventPayload[],
+  granularity: Granularity,
+  zone: TimeZone,
+): [time: string, modelId: string, UsageEventPayload[]][] {
+  const groups = new Map<string, UsageEventPayload[]>();
+  for (const event of events) {
+    const time = new Date(zone.floor(Date.parse(event.occurredAt), granularity)).toISOString();
+    const key = `${time} ${event.modelId}`;
+    groups.set(key, [...(groups.get(key) ?? []), event]);
+  }
+  return [...groups]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, ofGroup]) => [...(key.split(' ') as [string, string]), ofGroup]);
+}

@@ -137,6 +137,10 @@ describeEachEngine('replays', (kind) => {
         live += batch.length;
       }
     })();
+    const seen: string[] = [];
+    const watching = (async () => {
+      for (; going; await sleep(5)) seen.push(JSON.stringify(await answers()));
+    })();
     for (const fromOffset of [0, 0]) {
       const done = await replay({ partition: 0, fromOffset });
       expect(done.found).toMatchObject({
@@ -151,7 +155,9 @@ describeEachEngine('replays', (kind) => {
     }
     expect(await answers()).toEqual(before);
     going = false;
-    await feeding;
+    await Promise.all([feeding, watching]);
+    expect(seen.length).toBeGreaterThan(2);
+    expect(new Set(seen)).toEqual(new Set([JSON.stringify(before)]));
 
     await database.pool.query('truncate usage_event_keys');
     const { found } = await replay({ partition: 0, fromTime: 'now-1d' });

@@ -64,7 +64,7 @@ export function reliabilityOf(events: readonly CountedEvent[], percentiles: read
   };
 }
 
-export function percentileOf(events: readonly CountedEvent[], share: number): number | null {
+export function percentileOf(events: readonly { latencyMs: number }[], share: number): number | null {
   const bins = new Map<number, bigint>();
   for (const { latencyMs } of events) {
     const bin = latencyBin(latencyMs);
