@@ -26,6 +26,8 @@ export class ListAuditHandler implements IQueryHandler<ListAuditQuery> {
 
   async execute({ parameters }: ListAuditQuery): Promise<AuditPage> {
     const { principalId, orgId, permission, decision, start, end, cursor, limit = 50 } = parameters;
+    const [from, until] = [this.instant('start', start), this.instant('end', end)];
+    if (from && until && from >= until) throw AppError.invalidParameter('end', 'must be after start.');
     const { rows } = await this.pool.query<AuditEntryAnswer>({
       ...listEntries,
       values: [
@@ -33,8 +35,8 @@ export class ListAuditHandler implements IQueryHandler<ListAuditQuery> {
         orgId?.toLowerCase() ?? null,
         permission ?? null,
         decision ?? null,
-        this.instant('start', start),
-        this.instant('end', end),
+        from,
+        until,
         before(cursor),
         limit + 1,
       ],
