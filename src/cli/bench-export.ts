@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { describeEnvironment } from './bench/environment';
 import { residentMb } from './bench/process-usage';
 import { BUSY_ORG, LARGEST_ORG, type ReadShape } from './bench/read-dataset';
-import { DATA_DIR, POSTGRES_SETTINGS, ServiceOnDataset } from './bench/service-on-dataset';
+import { DATA_DIR, describeDatabase, POSTGRES_SETTINGS, ServiceOnDataset } from './bench/service-on-dataset';
 import { oneOf, runCommand, wholeNumber } from './command-line';
 import { developmentToken } from './development-token';
 import { Progress } from './progress';
@@ -15,7 +15,7 @@ const USAGE = `Usage: npm run bench:export [-- options]
   --raw-events N    events of one more organisation in the last seven days (5000000)
   --engine ENGINE   timescale or postgres (timescale)
   --seed N          seed of the data (1)
-  --database URL    a database that this command has filled before, to use it again
+  --database URL    a database that this command has filled before, or an empty one to fill and use again
   --keep            print the URL of the database and wait for Ctrl-C at the end
   --help            this text
 
@@ -91,7 +91,7 @@ async function main(): Promise<void> {
       progress.advance(1);
     }
     progress.stop();
-    print(measured, shape, before);
+    await print(measured, shape, before, databaseUrl);
     if (values.keep) {
       log(`Use it again with --database '${databaseUrl}'; Ctrl-C ends it.`);
       await new Promise<void>((done) => process.once('SIGINT', () => done()));
@@ -139,8 +139,13 @@ interface Manifest {
   readonly file: { readonly rows: number; readonly bytes: number };
 }
 
-function print(measured: readonly Measured[], shape: ReadShape, before: number): void {
-  console.log(`\n${describeEnvironment()}`);
+async function print(
+  measured: readonly Measured[],
+  shape: ReadShape,
+  before: number,
+  databaseUrl: string,
+): Promise<void> {
+  console.log(`\n${describeEnvironment()}, ${await describeDatabase(databaseUrl)}`);
   console.log(`data: ${JSON.stringify(shape)}\nPostgreSQL: ${JSON.stringify(POSTGRES_SETTINGS)}`);
   console.log(`memory of the service before: ${Math.round(before)} MB\n`);
   console.table(

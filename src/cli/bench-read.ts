@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { Client } from 'pg';
 import { describeEnvironment } from './bench/environment';
 import { LARGEST_ORG, type ReadShape } from './bench/read-dataset';
-import { DATA_DIR, POSTGRES_SETTINGS, ServiceOnDataset } from './bench/service-on-dataset';
+import { DATA_DIR, describeDatabase, POSTGRES_SETTINGS, ServiceOnDataset } from './bench/service-on-dataset';
 import { oneOf, runCommand, wholeNumber } from './command-line';
 import { developmentToken } from './development-token';
 
@@ -13,7 +13,7 @@ const USAGE = `Usage: npm run bench:read [-- options]
   --runs N          requests per question (60)
   --engine ENGINE   timescale or postgres (timescale)
   --seed N          seed of the data (1)
-  --database URL    a database that this command has filled before, to use it again
+  --database URL    a database that this command has filled before, or an empty one to fill and use again
   --keep            print the URL of the database and wait for Ctrl-C at the end
   --help            this text
 
@@ -35,7 +35,11 @@ const QUESTIONS: readonly Question[] = [
   { name: 'reliability, 7 days by day', path: `${ORG}/reliability?start=now-7d&end=now&granularity=day`, figureMs: 300 },
   { name: 'reliability, 7 days by hour', path: `${ORG}/reliability?start=now-7d&end=now&granularity=hour`, figureMs: 300 },
   { name: 'usage, 13 months by day', path: `${ORG}/usage?start=now-390d&end=now&granularity=day`, figureMs: 300 },
+  { name: 'reliability, 7 days by day and model', path: `${ORG}/reliability?start=now-7d&end=now&granularity=day&groupBy=model`, figureMs: 300 },
+  { name: 'summary of 7 days', path: `${ORG}/summary?start=now-7d&end=now`, figureMs: 300 },
   { name: 'platform, 7 days by hour', path: '/analytics/v1/usage?start=now-7d&end=now&granularity=hour', figureMs: 1_000 },
+  { name: 'platform, 7 days by hour, ten organisations and the others', path: '/analytics/v1/usage?start=now-7d&end=now&granularity=hour&groupBy=org&limit=10', figureMs: 1_000 },
+  { name: 'platform reliability, 7 days by hour', path: '/analytics/v1/reliability?start=now-7d&end=now&granularity=hour', figureMs: 1_000 },
   { name: 'freshness', path: `${ORG}/freshness`, figureMs: 100 },
 ]; // prettier-ignore
 
@@ -104,7 +108,7 @@ async function ask(url: string, token: string, question: Question, runs: number)
 
 async function print(measured: readonly Measured[], shape: ReadShape, databaseUrl: string): Promise<void> {
   const at = (ms: readonly number[], share: number) => Math.round(ms[Math.ceil(ms.length * share) - 1] ?? 0);
-  console.log(`\n${describeEnvironment()}`);
+  console.log(`\n${describeEnvironment()}, ${await describeDatabase(databaseUrl)}`);
   console.log(`data: ${JSON.stringify(shape)}\nPostgreSQL: ${JSON.stringify(POSTGRES_SETTINGS)}\n`);
   console.table(
     measured.map(({ question, ms, rows }) => ({

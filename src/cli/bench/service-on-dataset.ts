@@ -27,7 +27,7 @@ export const POSTGRES_SETTINGS = {
 export interface Dataset {
   readonly engine: StorageEngineKind;
   readonly shape: ReadShape;
-  /** URL of a database that holds the data already. */
+  /** URL of a database that holds the data already, or of an empty one to fill. */
   readonly database: string | undefined;
   readonly log: (line: string) => void;
 }
@@ -41,7 +41,7 @@ export class ServiceOnDataset {
     readonly stop: () => Promise<void>,
   ) {}
 
-  /** Starts a server and fills it, unless there is a database already; minutes for millions of events. */
+  /** Starts a server, unless there is a database already, and fills what is empty; minutes for millions of events. */
   static async start({ engine, shape, database, log }: Dataset): Promise<ServiceOnDataset> {
     const servers = database
       ? undefined
@@ -69,7 +69,7 @@ export class ServiceOnDataset {
         LOG_LEVEL: 'warn',
       };
       const logFile = join(DATA_DIR, 'read.log');
-      if (!database) {
+      if (!(await isFilled(databaseUrl))) {
         // The schema first, by the service itself.
         const migrating = await ServiceProcess.start({ ...settings, SERVICE_ROLES: 'api' }, logFile);
         await migrating.ready();
@@ -87,6 +87,33 @@ export class ServiceOnDataset {
       await stop();
       throw error;
     }
+  }
+}
+
+/** "PostgreSQL 15.20, TimescaleDB 2.13.1", of the server that is measured. */
+export async function describeDatabase(databaseUrl: string): Promise<string> {
+  const [row] = await query<{ postgres: string; timescale: string | null }>(
+    databaseUrl,
+    `select split_part(current_setting('server_version'), ' ', 1) as postgres,
+       (select extversion from pg_extension where extname = 'timescaledb') as timescale`,
+  );
+  return `PostgreSQL ${row?.postgres}${row?.timescale ? `, TimescaleDB ${row.timescale}` : ''}`;
+}
+
+async function isFilled(databaseUrl: string): Promise<boolean> {
+  const [table] = await query<{ there: boolean }>(databaseUrl, "select to_regclass('usage_events') is not null as there");
+  if (!table?.there) return false;
+  const [events] = await query<{ there: boolean }>(databaseUrl, 'select exists (select from usage_events) as there');
+  return events?.there === true;
+} // prettier-ignore
+
+async function query<Row extends object>(databaseUrl: string, text: string): Promise<Row[]> {
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    return (await client.query<Row>(text)).rows;
+  } finally {
+    await client.end();
   }
 }
 
