@@ -13,7 +13,7 @@ export class MessageQueue {
     return this.head === this.messages.length;
   }
 
-  /** When the first message arrived, milliseconds since the epoch; `undefined` when there is none. */
+  /** When the first message arrived, by the clock of `push`; `undefined` when there is none. */
   get firstArrivedAt(): number | undefined {
     return this.arrivals[this.head];
   }

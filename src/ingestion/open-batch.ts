@@ -21,7 +21,7 @@ export class OpenBatch {
   private lastBody: Buffer = Buffer.alloc(0);
   private readonly publishers = new Set<string>();
 
-  /** `firstArrivedAt`: when the first message arrived, milliseconds since the epoch. */
+  /** `firstArrivedAt`: when the first message arrived, by `performance.now()`. */
   constructor(readonly firstArrivedAt: number) {}
 
   get size(): number {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { TcpProxy } from '../../test/support/tcp-proxy';
 import { createTestDatabase, type TestDatabase } from '../../test/support/test-database';
 import { IngestPool } from '../platform/database/pools';
 import { type OwnedCursor, PartitionLeases } from './partition-leases';
@@ -82,7 +83,7 @@ describe('the ownership of a partition', () => {
     const former = await owned(first.acquire(0));
     await sleep(LEASE_MS + 50);
     const { epoch } = await owned(second.acquire(0));
-    expect(await first.renew(former, 5, 0)).toBe(false);
+    expect(await first.renew(former, 5, performance.now())).toBe(false);
     await first.recordTruncation(former, 90);
     await first.recordRecreation(former);
     await first.release(former);
@@ -123,14 +124,32 @@ describe('the ownership of a partition', () => {
 
   it('tells how far behind it is, and never takes back up to when all is complete', async () => {
     const cursor = await owned(first.acquire(0));
-    await first.renew(cursor, 12, 5_000);
+    await first.renew(cursor, 12, performance.now() - 5_000);
     const row = () => rowOf('backlog::integer, data_through');
     const { backlog, data_through: reached } = (await row()) as { backlog: number; data_through: Date };
     expect(backlog).toBe(12);
     expect(Math.abs(Date.now() - 5_000 - reached.getTime())).toBeLessThan(2_000);
     await first.renew(cursor, 13, null);
-    await first.renew(cursor, 13, 60_000);
+    await first.renew(cursor, 13, performance.now() - 60_000);
     expect(await row()).toEqual({ backlog: 13, data_through: reached });
+  });
+
+  it('tells no more than was true when it was sent, however late that reaches the database', async () => {
+    const proxy = await TcpProxy.before(database.url);
+    const farAway = new IngestPool(proxy.through(database.url));
+    try {
+      const leases = new PartitionLeases(farAway, '2026-01-03 third', LEASE_MS);
+      const cursor = await owned(leases.acquire(0));
+      proxy.delay(700);
+      const sentAt = Date.now();
+      await leases.renew(cursor, 0, performance.now());
+      const { reached } = (await rowOf('data_through as reached')) as { reached: Date };
+      expect(reached.getTime()).toBeLessThanOrEqual(sentAt);
+      expect(reached.getTime()).toBeGreaterThan(sentAt - 5_000);
+    } finally {
+      await farAway.end();
+      await proxy.close();
+    }
   });
 
   describe('with a gap', () => {

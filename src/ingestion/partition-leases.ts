@@ -25,10 +25,14 @@ interface CursorRow {
   readonly next_offset: string;
   readonly last_message_hash: Buffer | null;
   readonly incarnation: number;
+  readonly now_ms: number;
 }
 
 /** Who reads a partition: decided by rows of `ingest_cursors`, and safe by their epoch rather than by any clock. */
 export class PartitionLeases {
+  /** What the database's clock showed in an answer, and `performance.now()` when that had arrived. */
+  private clock: { readonly shown: number; readonly at: number } | undefined;
+
   constructor(
     private readonly pool: IngestPool,
     /** Name of this replica; the names of replicas sort by their age. */
@@ -58,6 +62,7 @@ export class PartitionLeases {
       values: [partition, this.replica, this.leaseMs],
     });
     const [row] = rows;
+    this.setClock(row);
     return (
       row && {
         partition,
@@ -71,19 +76,21 @@ export class PartitionLeases {
   }
 
   /**
-   * Answers whether the partition is still ours. `completeForMs`: how long ago everything that lay in the stream was
-   * committed; `null` when something is left to read.
+   * Answers whether the partition is still ours. `completeAt`: when everything that lay in the stream was committed,
+   * by `performance.now()`; `null` when something is left to read. It is told as an instant of the database's clock,
+   * because this may reach the database much later, when it would not be true of "just now" any more.
    */
   async renew(
     { partition, epoch }: OwnedCursor,
     backlog: number,
-    completeForMs: number | null,
+    completeAt: number | null,
   ): Promise<boolean> {
-    const { rowCount } = await this.pool.query({
+    const { rows } = await this.pool.query<Pick<CursorRow, 'now_ms'>>({
       ...renewPartition,
-      values: [partition, epoch, backlog, completeForMs],
+      values: [partition, epoch, backlog, this.instantOf(completeAt)],
     });
-    return rowCount === 1;
+    this.setClock(rows[0]);
+    return rows.length === 1;
   }
 
   async release({ partition, epoch }: OwnedCursor): Promise<void> {
@@ -98,5 +105,14 @@ export class PartitionLeases {
   /** The stream is not the one that the cursor belongs to: notes the gap and begins at its first message. */
   async recordRecreation({ partition, epoch, nextOffset }: OwnedCursor): Promise<void> {
     await this.pool.query({ ...recordRecreation, values: [partition, epoch, nextOffset] });
+  }
+
+  private setClock(row: Pick<CursorRow, 'now_ms'> | undefined): void {
+    if (row) this.clock = { shown: row.now_ms, at: performance.now() };
+  }
+
+  /** What the database's clock showed then, or less by as long as its last answer was on its way; never more. */
+  private instantOf(at: number | null): Date | null {
+    return at === null || !this.clock ? null : new Date(Math.floor(this.clock.shown + at - this.clock.at));
   }
 }

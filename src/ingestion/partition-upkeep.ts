@@ -55,23 +55,23 @@ export class PartitionUpkeep {
     const { session, cursor } = this;
     if (this.shares.isSpare(cursor.partition)) return session.stop({ reason: 'stopped' });
     const completeSince = this.completeSince();
-    const completeForMs = completeSince === undefined ? null : Date.now() - completeSince;
-    const ours = await this.leases.renew(cursor, this.backlog, completeForMs);
+    const ours = await this.leases.renew(cursor, this.backlog, completeSince ?? null);
     if (!ours) return session.stop({ reason: 'closed' });
-    if (completeSince !== undefined) this.progress.completeThrough(cursor.partition, completeSince);
+    if (completeSince === undefined) return;
+    this.progress.completeThrough(cursor.partition, Date.now() - (performance.now() - completeSince));
   }
 
-  /** The last instant at which all that lay in the stream was committed; `undefined` while something is left. */
+  /** When all that lay in the stream was committed last, by `performance.now()`; `undefined` while something is left. */
   private completeSince(): number | undefined {
     const { quietSince } = this.session;
     if (this.measuredFrom === undefined || this.backlog > 0 || quietSince === undefined) return undefined;
-    const quiet = quietSince <= this.measuredFrom && Date.now() - quietSince >= QUIET_MS;
+    const quiet = quietSince <= this.measuredFrom && performance.now() - quietSince >= QUIET_MS;
     return quiet ? this.measuredFrom : undefined;
   }
 
   private async measure(): Promise<void> {
     const { session, cursor } = this;
-    const startedAt = Date.now();
+    const startedAt = performance.now();
     const newestChunk = await this.onChannel((channel) =>
       probeStream(channel, this.stream, 'last', PROBE_WAIT_MS),
     );
@@ -82,7 +82,7 @@ export class PartitionUpkeep {
     this.progress.measured(cursor.partition, this.backlog);
     if (!known) return this.doubt();
     const { quietSince } = session;
-    if (this.backlog > 0 && quietSince !== undefined && Date.now() - quietSince > STALLED_MS) {
+    if (this.backlog > 0 && quietSince !== undefined && performance.now() - quietSince > STALLED_MS) {
       return session.stop({ reason: 'stalled' });
     }
   }

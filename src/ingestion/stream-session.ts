@@ -66,7 +66,7 @@ export class StreamSession {
   /** The last such place that was found to be no loss. */
   private harmlessSkipTo: number | undefined;
   private explaining = false;
-  private quietFrom = Date.now();
+  private quietFrom = performance.now();
   private timer: NodeJS.Timeout | undefined;
   private end: SessionEnd | undefined;
   private finish!: (end: SessionEnd) => void;
@@ -100,7 +100,7 @@ export class StreamSession {
     return this.end !== undefined;
   }
 
-  /** Since when nothing has arrived and nothing is left to commit; milliseconds since the epoch. */
+  /** Since when nothing has arrived and nothing is left to commit, by `performance.now()`: clocks may step. */
   get quietSince(): number | undefined {
     return this.open || this.committing || !this.queue.isEmpty ? undefined : this.quietFrom;
   }
@@ -128,7 +128,7 @@ export class StreamSession {
     if (this.end) return;
     // The broker cancels the consumer when the queue is deleted or its node goes away.
     if (!message) return this.conclude({ reason: 'closed' });
-    this.quietFrom = Date.now();
+    this.quietFrom = performance.now();
     if (!this.verified && !this.verify(message)) return;
     this.heldMessages += 1;
     this.heldBytes += message.content.length;
@@ -163,7 +163,7 @@ export class StreamSession {
     this.fill();
     if (this.committing || this.end) return;
     if (!this.open) return void (this.skipTo === undefined || this.explainSkip(this.skipTo));
-    const due = this.open.firstArrivedAt + this.settings.batchMaxWaitMs - Date.now();
+    const due = this.open.firstArrivedAt + this.settings.batchMaxWaitMs - performance.now();
     if (this.isFull(this.open) || due <= 0 || this.skipTo !== undefined) {
       this.committing = this.commitOpen(this.open);
       // The next batch is decoded while this one commits.
@@ -177,6 +177,7 @@ export class StreamSession {
   }
 
   private fill(): void {
+    const now = Date.now();
     for (;;) {
       if (this.open && this.isFull(this.open)) return;
       const arrivedAt = this.queue.firstArrivedAt;
@@ -189,7 +190,7 @@ export class StreamSession {
       this.queue.shift();
       this.readThrough = offset;
       this.open ??= new OpenBatch(arrivedAt);
-      const decoded = decodeUsageMessage(content, this.settings.decodeRules, arrivedAt, offset);
+      const decoded = decodeUsageMessage(content, this.settings.decodeRules, now, offset);
       this.open.add(decoded, content, offset, fields.deliveryTag);
       if (isTracing()) this.open.publishedBy(properties.headers?.['traceparent']);
     }
@@ -236,7 +237,7 @@ export class StreamSession {
     } catch (error) {
       this.conclude({ reason: 'failed', error });
     }
-    this.quietFrom = Date.now();
+    this.quietFrom = performance.now();
     this.committing = undefined;
     this.advance();
   }
