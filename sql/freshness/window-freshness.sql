@@ -1,7 +1,9 @@
 -- How far committed data reaches and what may still change a window.
 -- $1 organisation, or null for all  $2 start  $3 end of the window  $4 now  $5 partitions in use
+-- $6 late horizon, milliseconds
 -- Columns: cursors (how many), data_through (null while a partition has committed nothing), is_dirty (closed hours
--- of it wait for a refresh), has_gap (events of it may have been lost and nobody has acknowledged that).
+-- of it wait for a refresh), open_gaps (gaps that nobody has acknowledged and that may have held events of it: what was
+-- lost was sent within the gap, and may have occurred as long before as events may be late).
 -- Index: primary keys of ingest_cursors and dirty_windows, dirty_windows_by_hour.
 with cursors as (
   -- A process that commits what it is sent before it answers has nothing behind it.
@@ -20,11 +22,11 @@ select
       and hour > $2::timestamptz - interval '1 hour'
       and hour < $3::timestamptz
   ) as is_dirty,
-  exists (
-    select
+  (
+    select count(*)::integer
     from data_gaps
     where acknowledged_at is null
-      and coalesce(data_from, '-infinity') < $3::timestamptz
+      and coalesce(data_from - $6::double precision * interval '1 millisecond', '-infinity') < $3::timestamptz
       and data_through >= $2::timestamptz
-  ) as has_gap
+  ) as open_gaps
 from cursors

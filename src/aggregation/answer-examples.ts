@@ -9,6 +9,7 @@ const freshness = {
   dataThrough: '2026-11-23T17:42:11.000Z',
   lagSeconds: 0.4,
   status: 'fresh',
+  openGaps: 0,
   final: true,
 };
 const bucket = { time: window.start, end: window.end, modelId: 'meta/llama-3-70b' };

@@ -21,7 +21,7 @@ export const DECIMAL = { type: String, pattern: '^[0-9]+(\\.[0-9]+)?$' } as cons
 
 /** How far the data behind an answer reaches. */
 export class FreshnessModel implements Freshness {
-  @ApiProperty({ ...TIME, nullable: true, description: 'Everything that occurred before it and was sent in time is counted; null before the first event.' }) // prettier-ignore
+  @ApiProperty({ ...TIME, nullable: true, description: 'Everything that occurred before it and was sent in time is counted, but for what openGaps tells of; null before the first event.' }) // prettier-ignore
   dataThrough!: string | null;
 
   @ApiProperty({
@@ -34,6 +34,9 @@ export class FreshnessModel implements Freshness {
 
   @ApiProperty({ enum: FRESHNESS_STATUSES })
   status!: FreshnessStatus;
+
+  @ApiProperty({ type: 'integer', minimum: 0, description: 'Lost parts of the stream that may have held events of the window and that nobody has acknowledged.', example: 0 }) // prettier-ignore
+  openGaps!: number;
 
   @ApiProperty({ description: 'The answer will not change by itself: the window ended before the late horizon and nothing in it is open.' }) // prettier-ignore
   final!: boolean;

@@ -96,6 +96,9 @@ class BudgetFreshness implements Freshness {
   @ApiProperty({ enum: FRESHNESS_STATUSES })
   status!: FreshnessStatus;
 
+  @ApiProperty({ type: 'integer', minimum: 0, description: 'Lost parts of the stream that may have held events of the window and that nobody has acknowledged.', example: 0 }) // prettier-ignore
+  openGaps!: number;
+
   @ApiProperty({ description: 'Always false: the period still runs.' })
   final!: boolean;
 }

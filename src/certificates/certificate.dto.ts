@@ -166,6 +166,9 @@ class CertificateFreshness {
   @ApiProperty({ enum: FRESHNESS_STATUSES })
   status!: FreshnessStatus;
 
+  @ApiProperty({ type: 'integer', minimum: 0, description: 'Lost parts of the stream that may have held events of the window and that nobody has acknowledged.', example: 0 }) // prettier-ignore
+  openGaps!: number;
+
   @ApiProperty({ description: 'The window will not change by itself any more.' })
   final!: boolean;
 }

@@ -12,8 +12,15 @@ interface GapRow extends Omit<CertificateGap, 'dataFrom' | 'dataThrough' | 'dete
 }
 
 /** Gaps that may have held events of the window and that nobody has acknowledged, oldest first. */
-export async function readOpenGaps(pool: Pool, { start, end }: TimeWindow): Promise<CertificateGap[]> {
-  const { rows } = await pool.query<GapRow>({ ...openDataGaps, values: [new Date(start), new Date(end)] });
+export async function readOpenGaps(
+  pool: Pool,
+  { start, end }: TimeWindow,
+  lateHorizon: number,
+): Promise<CertificateGap[]> {
+  const { rows } = await pool.query<GapRow>({
+    ...openDataGaps,
+    values: [new Date(start), new Date(end), lateHorizon],
+  });
   return rows.map((row) => ({
     ...row,
     dataFrom: row.dataFrom?.toISOString() ?? null,

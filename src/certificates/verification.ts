@@ -39,6 +39,8 @@ export interface VerificationOptions {
   readonly end: Date | null;
   /** RETENTION_HOURLY, milliseconds. */
   readonly retentionHourly: number;
+  /** LATE_HORIZON, milliseconds. */
+  readonly lateHorizon: number;
   /** Differences, and hours with conflicts, to list; all differences are counted. */
   readonly listed: number;
   readonly signal?: AbortSignal;
@@ -73,7 +75,7 @@ export async function verify(pool: Pool, options: VerificationOptions): Promise<
     window: isEmpty ? null : window,
     layers,
     differing: layers.reduce((sum, layer) => sum + layer.differing, 0),
-    openGaps: await readOpenGaps(pool, reviewed),
+    openGaps: await readOpenGaps(pool, reviewed, options.lateHorizon),
     unreviewedConflicts: await readConflicts(pool, orgId, reviewed, listed),
   };
 }

@@ -38,8 +38,8 @@ async function main(): Promise<void> {
   const database = await openDatabase(config);
   const pool = new Pool({ connectionString: database.url, options: SESSION_OPTIONS, max: 1 });
   try {
-    const { retentionHourly } = config;
-    const options = { now: new Date(), orgId: org, start, end, retentionHourly, listed: list };
+    const { retentionHourly, lateHorizon } = config;
+    const options = { now: new Date(), orgId: org, start, end, retentionHourly, lateHorizon, listed: list };
     const verification = await verify(pool, options);
     console.log(json ? JSON.stringify(verification, null, 2) : describe(verification));
     process.exitCode = exitCodeOf(verification);

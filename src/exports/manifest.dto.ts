@@ -85,6 +85,9 @@ class ManifestFreshness implements Freshness {
   @ApiProperty({ enum: FRESHNESS_STATUSES })
   status!: Freshness['status'];
 
+  @ApiProperty({ type: 'integer', minimum: 0, description: 'Lost parts of the stream that may have held events of the window and that nobody has acknowledged.', example: 0 }) // prettier-ignore
+  openGaps!: number;
+
   @ApiProperty()
   final!: boolean;
 }

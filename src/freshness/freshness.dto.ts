@@ -32,7 +32,7 @@ export class OrgFreshness {
   @ApiProperty({ enum: FRESHNESS_STATUSES, description: 'The worst of its models; an organisation that sends nothing is as fresh as the pipeline is.' }) // prettier-ignore
   status!: FreshnessStatus;
 
-  @ApiProperty({ ...MAYBE_TIME, description: 'Everything that occurred before it and was sent in time is counted; null before the first event.' }) // prettier-ignore
+  @ApiProperty({ ...MAYBE_TIME, description: 'Everything that occurred before it and was sent in time is counted, but for what openGaps tells of; null before the first event.' }) // prettier-ignore
   dataThrough!: string | null;
 
   @ApiProperty({
@@ -42,6 +42,9 @@ export class OrgFreshness {
     example: 0.4,
   })
   lagSeconds!: number | null;
+
+  @ApiProperty({ type: 'integer', minimum: 0, description: 'Lost parts of the stream that nobody has acknowledged; they may have held events of the organisation.', example: 0 }) // prettier-ignore
+  openGaps!: number;
 
   @ApiProperty({ ...MAYBE_TIME, description: 'Rollups are materialised up to here; what is later is computed when asked.' }) // prettier-ignore
   watermark!: string | null;

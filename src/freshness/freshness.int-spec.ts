@@ -96,6 +96,7 @@ describeEachEngine('freshness', (kind) => {
       dataThrough: NOW.toISOString(),
       lagSeconds: 0,
       status: 'fresh',
+      openGaps: 0,
       final: false,
     });
   });
@@ -160,6 +161,32 @@ describeEachEngine('freshness', (kind) => {
       await database.pool.query('update data_gaps set acknowledged_at = now()');
       expect(await isFinal()).toBe(true);
     });
+
+    it('not while events may have been lost that were as late as they may be', async () => {
+      const gap = `insert into data_gaps (partition, incarnation, kind, from_offset, data_from, data_through)
+        values (0, $1, 'truncated', 0, $2, $3)`;
+      await database.pool.query(gap, [1, new Date(SETTLED.end + 7 * DAY_MS), NOW]);
+      expect(await isFinal()).toBe(true);
+      await database.pool.query(gap, [2, new Date(SETTLED.end + 7 * DAY_MS - 1), NOW]);
+      expect(await isFinal()).toBe(false);
+    });
+  });
+
+  it('says of how many lost parts of the stream nobody has taken care', async () => {
+    await cursor(0, NOW);
+    await cursor(1, NOW);
+    const gapsOf = async (path: string) => (await streaming.get(path)).body;
+    const openGaps = async () => [
+      (await gapsOf(`/orgs/${ORG}/freshness`)).openGaps,
+      (await gapsOf(`/orgs/${ORG}/usage`)).freshness.openGaps,
+    ];
+    expect(await openGaps()).toEqual([0, 0]);
+    await database.pool.query(
+      `insert into data_gaps (partition, incarnation, kind, from_offset, data_from, data_through)
+       values (0, 1, 'truncated', 0, $1, $2)`,
+      [before(HOUR_MS), NOW],
+    );
+    expect(await openGaps()).toEqual([1, 1]);
   });
 
   it('of the intake is told by partition, with the rates of five minutes', async () => {

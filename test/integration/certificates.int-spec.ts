@@ -58,6 +58,7 @@ describeEachEngine('certificates', (kind) => {
       start: null,
       end: null,
       retentionHourly: 396 * DAY_MS,
+      lateHorizon: 7 * DAY_MS,
       listed: 10,
     });
 

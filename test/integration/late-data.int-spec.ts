@@ -122,7 +122,7 @@ describeEachEngine('late data', (kind) => {
 
   /** Every layer agrees, and every answer is what a recount of all that was ever stored says. */
   async function expectRecounted(): Promise<void> {
-    const options = { now: service.now, orgId: null, start: null, end: null, retentionHourly: 396 * DAY_MS, listed: 3 }; // prettier-ignore
+    const options = { now: service.now, orgId: null, start: null, end: null, retentionHourly: 396 * DAY_MS, lateHorizon: 7 * DAY_MS, listed: 3 }; // prettier-ignore
     const { layers } = await verify(database.pool, options);
     expect(layers.filter(({ differing, awaiting }) => differing + awaiting > 0)).toEqual([]);
     const from = new Date(NOW - 60 * DAY_MS).toISOString();

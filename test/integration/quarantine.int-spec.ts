@@ -153,7 +153,7 @@ describeEachEngine('the quarantine', (kind) => {
       (await service.send('POST', `/orgs/${ORG_A}/quarantine/${id}/dismiss`, { reason: 'late' })).status,
     ).toBe(409);
     await service.refresh();
-    const { differing } = await verify(database.pool, { now: NOW, orgId: null, start: null, end: null, retentionHourly: 396 * DAY_MS, listed: 1 }); // prettier-ignore
+    const { differing } = await verify(database.pool, { now: NOW, orgId: null, start: null, end: null, retentionHourly: 396 * DAY_MS, lateHorizon: 7 * DAY_MS, listed: 1 }); // prettier-ignore
     expect(differing).toBe(0);
   });
 
@@ -256,7 +256,7 @@ describeEachEngine('the quarantine', (kind) => {
       expect((await requests(...day))[1]).toBe(false);
       await service.refresh();
       expect(await requests(...day)).toEqual([1, true]);
-      const { differing } = await verify(database.pool, { now: NOW, orgId: null, start: null, end: null, retentionHourly: 396 * DAY_MS, listed: 1 }); // prettier-ignore
+      const { differing } = await verify(database.pool, { now: NOW, orgId: null, start: null, end: null, retentionHourly: 396 * DAY_MS, lateHorizon: 7 * DAY_MS, listed: 1 }); // prettier-ignore
       expect(differing).toBe(0);
     });
 

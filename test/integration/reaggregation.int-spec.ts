@@ -51,7 +51,7 @@ describeEachEngine('re-aggregation', (kind) => {
   }
   const request = (window: object, rest: object = {}) => service.send('POST', PATH, { window, ...rest });
   const differing = async (): Promise<number> =>
-    (await verify(database.pool, { now: NOW, orgId: null, start: null, end: null, retentionHourly: 396 * DAY_MS, listed: 1 })).differing; // prettier-ignore
+    (await verify(database.pool, { now: NOW, orgId: null, start: null, end: null, retentionHourly: 396 * DAY_MS, lateHorizon: 7 * DAY_MS, listed: 1 })).differing; // prettier-ignore
 
   async function relationBehind(rollup: string): Promise<string> {
     const { rows } =

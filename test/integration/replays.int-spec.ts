@@ -120,7 +120,7 @@ describeEachEngine('replays', (kind) => {
     };
   }
   const differing = async (): Promise<number> =>
-    (await verify(database.pool, { now: new Date(now), orgId: null, start: null, end: null, retentionHourly: 396 * DAY_MS, listed: 1 })).differing; // prettier-ignore
+    (await verify(database.pool, { now: new Date(now), orgId: null, start: null, end: null, retentionHourly: 396 * DAY_MS, lateHorizon: 7 * DAY_MS, listed: 1 })).differing; // prettier-ignore
 
   it('of the whole stream change no answer, during live ingestion, within the dedupe window and after it', async () => {
     const published = await publishMixture();

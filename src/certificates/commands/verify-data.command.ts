@@ -39,6 +39,7 @@ export class VerifyDataHandler implements ICommandHandler<VerifyDataCommand> {
         start: new Date(now.getTime() - this.config.verifyWindow),
         end: null,
         retentionHourly: this.config.retentionHourly,
+        lateHorizon: this.config.lateHorizon,
         listed: LISTED_DIFFERENCES,
         ...(signal && { signal }),
       });

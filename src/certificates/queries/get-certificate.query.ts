@@ -55,7 +55,7 @@ export class GetCertificateHandler implements IQueryHandler<GetCertificateQuery>
     const window = certifiableWindow(parameters, now.getTime(), this.config);
     // Asked first: it is never better than what is read after it.
     const freshness = await this.queries.execute(new GetFreshnessQuery(orgId, window));
-    const openGaps = await readOpenGaps(this.pool, window);
+    const openGaps = await readOpenGaps(this.pool, window, this.config.lateHorizon);
     const rawFrom = await this.readRawFrom();
     const { account, layers, moved } = await this.readLayers(orgId, window, rawFrom);
     const { openConflicts, openQuarantined, replayed, dismissed, ...events } = account;

@@ -12,7 +12,7 @@ interface WindowRow {
   readonly cursors: number;
   readonly data_through: Date | null;
   readonly is_dirty: boolean;
-  readonly has_gap: boolean;
+  readonly open_gaps: number;
 }
 
 /** Answers the freshness block of every answer; one statement on small tables. */
@@ -29,7 +29,14 @@ export class GetFreshnessHandler implements IQueryHandler<GetFreshnessQuery> {
     const now = this.clock.now();
     const { rows } = await this.pool.query<WindowRow>({
       ...windowFreshness,
-      values: [orgId, new Date(window.start), new Date(window.end), now, config.ingestPartitions],
+      values: [
+        orgId,
+        new Date(window.start),
+        new Date(window.end),
+        now,
+        config.ingestPartitions,
+        config.lateHorizon,
+      ],
     });
     const [row] = rows;
     if (!row) throw new Error('The statement of a window’s freshness answered nothing.');
@@ -39,7 +46,8 @@ export class GetFreshnessHandler implements IQueryHandler<GetFreshnessQuery> {
     const isCommitted = through !== null && through.getTime() >= window.end;
     return {
       ...reachOf(through, config, now),
-      final: isOver && isCommitted && !row.is_dirty && !row.has_gap,
+      openGaps: row.open_gaps,
+      final: isOver && isCommitted && !row.is_dirty && row.open_gaps === 0,
     };
   }
 }

@@ -32,6 +32,7 @@ interface LastEvent {
 interface Observation {
   readonly direct: boolean;
   readonly dataThrough: string | null;
+  readonly openGaps: number;
   readonly watermark: string | null;
   readonly lastEventAt: string | null;
   readonly lastArrivalAt: string | null;
@@ -52,12 +53,13 @@ export class GetOrgFreshnessHandler implements IQueryHandler<GetOrgFreshnessQuer
     const seen = await this.cache.wrap(`freshness/${orgId}`, freshnessCacheTtl, () => this.observe(orgId));
     const now = this.clock.now();
     const through = seen.direct ? now : seen.dataThrough && new Date(seen.dataThrough);
-    const { watermark, lastEventAt, lastArrivalAt } = seen;
+    const { openGaps, watermark, lastEventAt, lastArrivalAt } = seen;
     const reach = reachOf(through || null, this.config, now);
     const { lagSeconds, status } = reach;
     return {
       orgId,
       ...reach,
+      openGaps,
       watermark,
       lastEventAt,
       lastArrivalAt,
@@ -87,12 +89,15 @@ export class GetOrgFreshnessHandler implements IQueryHandler<GetOrgFreshnessQuer
     };
   }
 
-  private async readPipeline(now: Date): Promise<Pick<Observation, 'direct' | 'dataThrough' | 'watermark'>> {
+  private async readPipeline(
+    now: Date,
+  ): Promise<Pick<Observation, 'direct' | 'dataThrough' | 'openGaps' | 'watermark'>> {
     const { ingestPartitions, amqpUrl } = this.config;
     const { rows } = await this.pool.query<{
       cursors: number;
       data_through: Date | null;
       materialized_through: Date | null;
+      open_gaps: number;
     }>({ ...pipelineReach, values: [now, ingestPartitions] });
     const [row] = rows;
     const state = { cursors: row?.cursors ?? 0, dataThrough: row?.data_through ?? null };
@@ -100,6 +105,7 @@ export class GetOrgFreshnessHandler implements IQueryHandler<GetOrgFreshnessQuer
     return {
       direct: through?.getTime() === now.getTime(),
       dataThrough: through?.toISOString() ?? null,
+      openGaps: row?.open_gaps ?? 0,
       watermark: row?.materialized_through?.toISOString() ?? null,
     };
   }

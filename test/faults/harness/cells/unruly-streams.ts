@@ -33,7 +33,6 @@ export const streamTruncated: Cell = {
   recovery: 'from the healing until events sent then are stored',
   replayable: false,
   settings: { AMQP_STREAM_MAX_BYTES: '4MB', AMQP_STREAM_SEGMENT_BYTES: '1MB' },
-  shares: { late: 0, duplicate: 0.02 },
   async run(world) {
     world.router.flow(500);
     await pause(1_500);
