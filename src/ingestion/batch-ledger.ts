@@ -17,7 +17,8 @@ export class BatchLedger {
   readonly totals: Record<EventOutcome, number> = { stored: 0, duplicate: 0, conflict: 0, quarantined: 0 };
   /** Stored events below the watermark. */
   late = 0;
-  private readonly rows = new Map<string, LedgerRow>();
+  private readonly rows: LedgerRow[] = [];
+  private readonly rowsByOrg = new Map<string, Map<number, LedgerRow>>();
 
   /** `watermark` in milliseconds since the epoch, -Infinity before the first refresh. */
   constructor(private readonly watermark: number) {}
@@ -37,7 +38,7 @@ export class BatchLedger {
 
   /** Parameters of `sql/ingestion/add-to-ledger.sql`. */
   ledgerColumns(): unknown[] {
-    const rows = [...this.rows.values()];
+    const { rows } = this;
     return [
       rows.map(({ orgId }) => orgId),
       rows.map(({ hour }) => new Date(hour)),
@@ -50,26 +51,28 @@ export class BatchLedger {
 
   /** Parameters of `sql/ingestion/note-dirty-windows.sql`, or `null` when nothing is dirty. */
   dirtyColumns(): unknown[] | null {
-    const rows = [...this.rows.values()].filter(({ dirty }) => dirty);
+    const rows = this.rows.filter(({ dirty }) => dirty);
     if (rows.length === 0) return null;
     return [rows.map(({ orgId }) => orgId), rows.map(({ hour }) => new Date(hour))];
   }
 
   get isEmpty(): boolean {
-    return this.rows.size === 0;
+    return this.rows.length === 0;
   }
 
   orgIds(): string[] {
-    return [...new Set([...this.rows.values()].map(({ orgId }) => orgId))];
+    return [...this.rowsByOrg.keys()];
   }
 
   private rowOf(orgId: string, occurredAt: number): LedgerRow {
     const hour = Math.floor(occurredAt / HOUR_MS) * HOUR_MS;
-    const key = `${orgId}${hour}`;
-    let row = this.rows.get(key);
+    let hours = this.rowsByOrg.get(orgId);
+    if (!hours) this.rowsByOrg.set(orgId, (hours = new Map<number, LedgerRow>()));
+    let row = hours.get(hour);
     if (!row) {
       row = { orgId, hour, counts: { stored: 0, duplicate: 0, conflict: 0, quarantined: 0 }, dirty: false };
-      this.rows.set(key, row);
+      hours.set(hour, row);
+      this.rows.push(row);
     }
     return row;
   }

@@ -46,6 +46,21 @@ describe('deciding what becomes of each event of a batch', () => {
     );
   });
 
+  it('numbers identities in one order, whatever order they come in, so that two writers cannot deadlock', () => {
+    fc.assert(
+      fc.property(events, (list) => {
+        const batch = batchOf(list);
+        const { firstIndexes, identityOf } = identitiesOf(batch);
+        const keyOf = (index: number): string =>
+          `${batch[index]?.event.orgId}/${batch[index]?.event.eventId}`;
+        const keys = firstIndexes.map(keyOf);
+        expect(keys).toEqual([...new Set(keys)].sort());
+        expect([...identityOf].map((place) => keys[place])).toEqual(batch.map((_, index) => keyOf(index)));
+        expect(firstIndexes.every((first) => batch.findIndex((_, index) => keyOf(index) === keyOf(first)) === first)).toBe(true); // prettier-ignore
+      }),
+    );
+  });
+
   it('tells a conflict which payload was stored first', () => {
     const batch = batchOf([
       [1, 0],

@@ -1,33 +1,41 @@
 import type { EventOutcome } from '../shared/messages/ingest-usage.command';
 import type { PositionedEvent, UsageEvent } from '../shared/usage-event/usage-event';
 
-/** The identities of a batch, each with the index of the first event that carries it, in the batch's order. */
+/** The identities of a batch, each with the index of the first event that carries it, in the order of the identity. */
 export interface BatchIdentities {
   readonly firstIndexes: readonly number[];
   /** For each event of the batch, the place of its identity in `firstIndexes`. */
   readonly identityOf: Uint32Array;
 }
 
+/** Ordered by organisation, then event: writers claim in one order, and rows of an organisation lie together. */
 export function identitiesOf(events: readonly PositionedEvent[]): BatchIdentities {
-  const places = new Map<string, number>();
-  const firstIndexes: number[] = [];
-  const identityOf = new Uint32Array(events.length);
+  const firstOf = new Uint32Array(events.length);
+  const firstByOrg = new Map<string, Map<string, number>>();
   for (const [index, { event }] of events.entries()) {
-    const identity = event.orgId + event.eventId;
-    let place = places.get(identity);
-    if (place === undefined) {
-      place = firstIndexes.length;
-      places.set(identity, place);
-      firstIndexes.push(index);
-    }
-    identityOf[index] = place;
+    let firsts = firstByOrg.get(event.orgId);
+    if (firsts === undefined) firstByOrg.set(event.orgId, (firsts = new Map<string, number>()));
+    const first = firsts.get(event.eventId) ?? index;
+    if (first === index) firsts.set(event.eventId, index);
+    firstOf[index] = first;
   }
-  return { firstIndexes, identityOf };
+  const firstIndexes: number[] = [];
+  const placeOf = new Uint32Array(events.length);
+  for (const orgId of [...firstByOrg.keys()].sort()) {
+    const firsts = firstByOrg.get(orgId) as Map<string, number>;
+    for (const eventId of [...firsts.keys()].sort()) {
+      const first = firsts.get(eventId) as number;
+      placeOf[first] = firstIndexes.length;
+      firstIndexes.push(first);
+    }
+  }
+  return { firstIndexes, identityOf: firstOf.map((first) => placeOf[first] as number) };
 }
 
 /** What becomes of each event, and of which stored payload a conflict is one. */
 export interface BatchOutcomes {
   readonly outcomes: readonly EventOutcome[];
+  /** In the order of the identities. */
   readonly toStore: readonly UsageEvent[];
   readonly conflicts: readonly (PositionedEvent & { readonly storedPayloadHash: string })[];
 }
@@ -45,14 +53,12 @@ export function decideOutcomes(
   alreadyStored: ReadonlySet<number>,
 ): BatchOutcomes {
   const outcomes: EventOutcome[] = [];
-  const toStore: UsageEvent[] = [];
   const conflicts: (PositionedEvent & { storedPayloadHash: string })[] = [];
   for (const [index, positioned] of events.entries()) {
     const place = identities.identityOf[index] as number;
     const firstIndex = identities.firstIndexes[place] as number;
     const knownHash = knownHashes.get(place);
     if (firstIndex === index && knownHash === undefined && !alreadyStored.has(place)) {
-      toStore.push(positioned.event);
       outcomes.push('stored');
       continue;
     }
@@ -64,5 +70,8 @@ export function decideOutcomes(
       outcomes.push('conflict');
     }
   }
+  const toStore = identities.firstIndexes
+    .filter((index) => outcomes[index] === 'stored')
+    .map((index) => (events[index] as PositionedEvent).event);
   return { outcomes, toStore, conflicts };
 }

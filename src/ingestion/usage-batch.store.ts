@@ -20,7 +20,8 @@ const holdCursor = sql('ingestion/hold-cursor');
 const holdAllCursors = sql('ingestion/hold-all-cursors');
 const touchDirectCursor = sql('ingestion/touch-direct-cursor');
 const holdWatermark = sql('ingestion/hold-watermark');
-const claimKeys = sql('ingestion/claim-keys');
+const findKnownKeys = sql('ingestion/find-known-keys');
+const copyKeys = sql('ingestion/copy-usage-event-keys');
 const findStoredEvents = sql('ingestion/find-stored-events');
 const copyUsageEvents = sqlOver('ingestion/copy-usage-events', [
   'usage_events',
@@ -73,25 +74,42 @@ export class UsageBatchStore {
     return { watermark: rows[0]?.watermark_ms ?? -Infinity, rawFrom: rows[0]?.raw_from_ms ?? -Infinity };
   }
 
-  /** Claims the identities that are new; answers the payload hash of each that is known, by place. */
-  async claimKeys(
+  /** The payload hash of each identity that was claimed within the dedupe window, by place. */
+  async findKnown(
     client: PoolClient,
     events: readonly PositionedEvent[],
-    identities: BatchIdentities,
+    { firstIndexes }: BatchIdentities,
     receivedAt: Date,
   ): Promise<Map<number, string>> {
-    const firsts = identities.firstIndexes.map((index) => (events[index] as PositionedEvent).event);
+    const firsts = firstIndexes.map((index) => (events[index] as PositionedEvent).event);
     const { rows } = await client.query<{ index: number; stored_payload_hash: string }>({
-      ...claimKeys,
+      ...findKnownKeys,
       values: [
         firsts.map(({ orgId }) => orgId),
         firsts.map(({ eventId }) => eventId),
-        firsts.map(({ payloadHash }) => payloadHash),
         startOfDay(receivedAt.getTime()),
         startOfDay(receivedAt.getTime() - this.config.dedupeWindow),
       ],
     });
     return new Map(rows.map((row) => [row.index, row.stored_payload_hash]));
+  }
+
+  /** Claims the identities that are not known; each is that of its first event. */
+  async claimKeys(
+    client: PoolClient,
+    events: readonly PositionedEvent[],
+    { firstIndexes }: BatchIdentities,
+    known: ReadonlyMap<number, string>,
+    receivedAt: Date,
+  ): Promise<void> {
+    const arrivedOn = startOfDay(receivedAt.getTime()).toISOString();
+    const lines = firstIndexes
+      .filter((_, place) => !known.has(place))
+      .map((index) => {
+        const { orgId, eventId, payloadHash } = (events[index] as PositionedEvent).event;
+        return `${orgId}\t${eventId}\t${payloadHash}\t${arrivedOn}`;
+      });
+    if (lines.length > 0) await copyInto(client, copyKeys, lines);
   }
 
   /** Places of identities that stand in the table although their keys have expired. */
@@ -118,10 +136,10 @@ export class UsageBatchStore {
     const late = events.filter(({ occurredAt }) => occurredAt < uncompressedFrom);
     const recent =
       late.length === 0 ? events : events.filter(({ occurredAt }) => occurredAt >= uncompressedFrom);
-    if (recent.length > 0) await copyInto(client, copyUsageEvents.over('usage_events'), recent);
+    if (recent.length > 0) await copyInto(client, copyUsageEvents.over('usage_events'), linesOf(recent));
     if (late.length === 0) return;
     await client.query(createLateEvents);
-    await copyInto(client, copyUsageEvents.over('late_usage_events'), late);
+    await copyInto(client, copyUsageEvents.over('late_usage_events'), linesOf(late));
     await client.query(storeLateEvents.text);
   }
 
@@ -135,7 +153,7 @@ export class UsageBatchStore {
       copyInto(
         client,
         copyUsageEvents.over('usage_events_probe'),
-        part.map(({ event }) => event),
+        part.map(({ event }) => event.copyLine),
       ),
     );
   }
@@ -232,14 +250,15 @@ function conflictRow({ offset, index, event, storedPayloadHash }: BatchOutcomes[
   };
 }
 
-async function copyInto(
-  client: PoolClient,
-  { text }: Statement,
-  events: readonly UsageEvent[],
-): Promise<void> {
+/** `lines` in COPY's text format, at least one. */
+async function copyInto(client: PoolClient, { text }: Statement, lines: readonly string[]): Promise<void> {
   const stream = client.query(copyFrom(text));
-  stream.end(`${events.map(({ copyLine }) => copyLine).join('\n')}\n`);
+  stream.end(`${lines.join('\n')}\n`);
   await finished(stream);
+}
+
+function linesOf(events: readonly UsageEvent[]): string[] {
+  return events.map(({ copyLine }) => copyLine);
 }
 
 function startOfDay(ms: number): Date {

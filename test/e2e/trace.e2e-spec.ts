@@ -102,7 +102,7 @@ describe('a trace', () => {
     const names = statements.map(({ name }) => name);
     expect(names[0]).toBe('begin');
     expect(names).toEqual(
-      expect.arrayContaining(['ingestion/advance-cursor', 'ingestion/claim-keys', 'copy']),
+      expect.arrayContaining(['ingestion/advance-cursor', 'ingestion/find-known-keys', 'copy']),
     );
     expect(names.at(-1)).toBe('commit');
     expect(new Set(statements.map(({ traceId }) => traceId))).toEqual(new Set([batch.traceId]));

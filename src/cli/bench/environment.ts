@@ -8,6 +8,9 @@ export const INGESTION_SETTINGS = {
   shared_buffers: '1GB',
   max_wal_size: '8GB',
   wal_compression: 'lz4',
+  // What a batch has written is flushed while it goes on, not all of it at its commit.
+  wal_writer_delay: '10ms',
+  wal_writer_flush_after: '256kB',
 };
 
 /** What every figure depends on, printed and kept beside it. */

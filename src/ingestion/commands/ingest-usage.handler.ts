@@ -48,9 +48,7 @@ export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
       const { outcomes, orgIds, ...counts } = await this.storeRepairing(batch);
       const result: IngestResult = {
         ...counts,
-        outcomes: batch.events.map(
-          ({ offset, index }) => outcomes.get(positionKey(offset, index)) ?? 'quarantined',
-        ),
+        outcomes: batch.events.map((event) => outcomes.get(event) ?? 'quarantined'),
       };
       const partition = batch.source.kind === 'stream' ? batch.source.partition : 0;
       const seconds = (performance.now() - startedAt) / 1_000;
@@ -101,7 +99,8 @@ export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
     const replay = batch.source.kind === 'stream' && batch.source.replay;
     const ledger = new BatchLedger(watermark);
     const identities = identitiesOf(events);
-    const known = await this.store.claimKeys(client, events, identities, receivedAt);
+    const known = await this.store.findKnown(client, events, identities, receivedAt);
+    await this.store.claimKeys(client, events, identities, known, receivedAt);
     const stored = attempt.searchStored
       ? await this.store.findStored(client, events, identities)
       : new Set<number>();
@@ -129,9 +128,7 @@ export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
       conflicts: conflicts.length,
       quarantined: rejects.length,
       late: ledger.late,
-      outcomes: new Map(
-        events.map(({ offset, index }, place) => [positionKey(offset, index), outcomes[place]]),
-      ),
+      outcomes: new Map(events.map((event, place) => [event, outcomes[place]])),
       orgIds: ledger.orgIds(),
     };
   }
