@@ -28,7 +28,7 @@ export class ServiceProcess {
     const port = settings['PORT'] ?? String(await freePort());
     const log = openSync(logFile, 'a');
     const { PATH = '', HOME = '', TMPDIR = '/tmp', NODE_OPTIONS = '' } = process.env;
-    const child = spawn(process.execPath, ['--enable-source-maps', main], {
+    const child = spawn(process.execPath, ['--enable-source-maps', '--max-semi-space-size=32', main], {
       env: { PATH, HOME, TMPDIR, NODE_OPTIONS, HOST: '127.0.0.1', ...settings, PORT: port },
       stdio: ['ignore', log, log],
     });
