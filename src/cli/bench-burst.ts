@@ -1,11 +1,11 @@
 // Measures a burst: backlog, visible delay, memory and loss over time, and draws them.
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { burstPicture } from './bench/burst-picture';
-import { describeEnvironment, environment, INGESTION_SETTINGS } from './bench/environment';
+import { describeEnvironment, INGESTION_SETTINGS } from './bench/environment';
 import { type LiveFigures, liveTrial } from './bench/live-trial';
 import { STANDARD_LOAD } from './bench/load-shape';
+import { writeReport } from './bench/report';
 import { oneOf, runCommand, wholeNumber } from './command-line';
 
 const USAGE = `Usage: npm run bench:burst [-- options]
@@ -45,9 +45,8 @@ async function main(): Promise<void> {
   console.log(`${title}\nload: ${JSON.stringify(STANDARD_LOAD)}\nPostgreSQL: ${JSON.stringify(INGESTION_SETTINGS)}\n`);
   console.table([summaryOf(figures)]);
   if (values.write !== undefined) {
-    mkdirSync(dirname(values.write), { recursive: true });
     const settings = { load: STANDARD_LOAD, postgres: INGESTION_SETTINGS, phases: [burst, rest], engine };
-    writeFileSync(`${values.write}.json`, `${JSON.stringify({ environment: environment(), ...settings, ...figures }, undefined, 1)}\n`);
+    writeReport(values.write, { ...settings, ...figures });
     writeFileSync(`${values.write}.svg`, burstPicture(title, figures.samples));
   }
   const { confirmed, stored, identities, drainSeconds } = figures;

@@ -1,9 +1,10 @@
 // Measures ingestion from a filled stream to commit beside a bare COPY of the same rows.
 import { parseArgs } from 'node:util';
 import { describeEnvironment, INGESTION_SETTINGS } from './bench/environment';
-import { ingestionTrial } from './bench/ingestion-trial';
+import { ingestionTrial, type TrialFigures } from './bench/ingestion-trial';
 import { STANDARD_LOAD } from './bench/load-shape';
-import { ingestionRow } from './bench/tables';
+import { writeReport } from './bench/report';
+import { baselineRow, ingestionRow } from './bench/tables';
 import { oneOf, runCommand, wholeNumber } from './command-line';
 
 const USAGE = `Usage: npm run bench:ingest [-- options]
@@ -14,6 +15,8 @@ const USAGE = `Usage: npm run bench:ingest [-- options]
   --partitions N           streams that share the load (1)
   --ids KIND               uuidv7 (time-ordered) or uuidv4 (random) event ids (uuidv7)
   --engine ENGINE          timescale, postgres or both (both)
+  --baselines              also COPY without indexes, one insert per event, and bytes per event on disk
+  --write NAME             writes NAME.json, for example docs/benchmarks/ingestion (nothing)
   --help                   this text
 
 Broker, database and service share the cores of this machine. Exit code 1 when an event was not stored.
@@ -28,6 +31,8 @@ async function main(): Promise<void> {
       partitions: { type: 'string', default: '1' },
       ids: { type: 'string', default: 'uuidv7' },
       engine: { type: 'string', default: 'both' },
+      baselines: { type: 'boolean', default: false },
+      write: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -40,28 +45,29 @@ async function main(): Promise<void> {
   const wanted = oneOf('--engine', values.engine, ['timescale', 'postgres', 'both'] as const);
 
   const log = (line: string): void => console.error(line);
-  const rows = [];
+  const trials: ({ readonly engine: string } & TrialFigures)[] = [];
   for (const engine of wanted === 'both' ? (['timescale', 'postgres'] as const) : [wanted]) {
-    const how = {
-      engine,
-      required: wanted === engine,
-      count,
-      ids,
-      eventsPerMessage,
-      batchSize,
-      partitions,
-      log,
-    };
+    const required = wanted === engine;
+    const withBaselines = values.baselines;
+    const how = { engine, required, withBaselines, count, ids, eventsPerMessage, batchSize, partitions, log };
     const trial = await ingestionTrial(how);
-    if (trial) rows.push({ engine, ...ingestionRow(trial) });
+    if (trial) trials.push({ engine, ...trial });
   }
-  console.log(`\n${describeEnvironment()}`);
-  console.log(
-    `${count} events, ${eventsPerMessage} a message, batches of ${batchSize}, ${partitions} partitions`,
+  const settings = {
+    events: count,
+    eventsPerMessage,
+    batchSize,
+    partitions,
+    load: { ...STANDARD_LOAD, ids },
+    postgres: INGESTION_SETTINGS,
+  };
+  console.log(`\n${describeEnvironment()}\n${JSON.stringify(settings)}\n`);
+  console.table(trials.map((trial) => ({ engine: trial.engine, ...ingestionRow(trial) })));
+  const rows = trials.flatMap(({ engine, baselines }) =>
+    baselines ? [{ engine, ...baselineRow(baselines) }] : [],
   );
-  console.log(`load: ${JSON.stringify({ ...STANDARD_LOAD, ids })}`);
-  console.log(`PostgreSQL: ${JSON.stringify(INGESTION_SETTINGS)}\n`);
-  console.table(rows);
+  if (rows.length > 0) console.table(rows);
+  if (values.write !== undefined) writeReport(values.write, { ...settings, trials });
 }
 
 runCommand(main);

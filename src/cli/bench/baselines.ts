@@ -2,10 +2,13 @@ import { finished } from 'node:stream/promises';
 import { Client } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { sqlOver } from '../../platform/database/sql';
+import type { StorageEngineKind } from '../../platform/database/storage-engine';
 import { decodeUsageMessage } from '../../shared/usage-event/decode-usage-message';
 import type { EncodedEvent } from './measure-ingestion';
 
 const copyUsageEvents = sqlOver('ingestion/copy-usage-events', ['usage_events']);
+/** Enough for a rate; a million would take minutes. */
+const SINGLE_INSERTS = 5_000;
 const RULES = { lateHorizon: 30 * 86_400_000, knownOrgs: null, maxMessageBytes: 1_048_576 };
 
 /**
@@ -35,8 +38,35 @@ export async function measureBareCopy(
   });
 }
 
+export interface Baselines {
+  readonly copyWithoutIndexesPerSecond: number;
+  readonly singleInsertsPerSecond: number;
+  readonly bytesPerEvent: number;
+  /** Only TimescaleDB compresses. */
+  readonly bytesPerCompressedEvent: number | undefined;
+}
+
+/** Measured on a table that is full of `events`; empty afterwards. */
+export async function measureBaselines(
+  databaseUrl: string,
+  engine: StorageEngineKind,
+  events: readonly EncodedEvent[],
+  batchSize: number,
+): Promise<Baselines> {
+  const raw = await bytesPerEvent(databaseUrl, engine);
+  if (engine === 'timescale') await compressAll(databaseUrl);
+  const compressed = engine === 'timescale' ? await bytesPerEvent(databaseUrl, engine) : undefined;
+  await dropIndexes(databaseUrl);
+  return {
+    copyWithoutIndexesPerSecond: await measureBareCopy(databaseUrl, events, batchSize),
+    singleInsertsPerSecond: await measureSingleInserts(databaseUrl, events.slice(0, SINGLE_INSERTS)),
+    bytesPerEvent: raw,
+    bytesPerCompressedEvent: compressed,
+  };
+}
+
 /** Empties the table and takes its indexes away, for a COPY that has nothing to keep but rows. */
-export async function dropIndexes(databaseUrl: string): Promise<void> {
+async function dropIndexes(databaseUrl: string): Promise<void> {
   await withClient(databaseUrl, async (client) => {
     await client.query('truncate usage_events');
     const { rows } = await client.query<{ statement: string }>(
@@ -51,10 +81,7 @@ export async function dropIndexes(databaseUrl: string): Promise<void> {
  * Rows per second of the usual hand-written consumer: one insert per event, each its own transaction, into a table
  * with the same columns whose primary key (org_id, event_id) refuses duplicates by `on conflict do nothing`.
  */
-export async function measureSingleInserts(
-  databaseUrl: string,
-  events: readonly EncodedEvent[],
-): Promise<number> {
+async function measureSingleInserts(databaseUrl: string, events: readonly EncodedEvent[]): Promise<number> {
   const rows = linesOf(events).map((line) =>
     line.split('\t').map((field) => (field === '\\N' ? null : field)),
   );
@@ -72,7 +99,7 @@ export async function measureSingleInserts(
 }
 
 /** Bytes on disk of an event in `usage_events`, with indexes and TOAST. */
-export async function bytesPerEvent(databaseUrl: string, engine: 'timescale' | 'postgres'): Promise<number> {
+async function bytesPerEvent(databaseUrl: string, engine: StorageEngineKind): Promise<number> {
   const size =
     engine === 'timescale'
       ? `hypertable_size('usage_events')`
@@ -86,7 +113,7 @@ export async function bytesPerEvent(databaseUrl: string, engine: 'timescale' | '
 }
 
 /** Compresses every chunk, as the policy does with days that are over. */
-export async function compressAll(databaseUrl: string): Promise<void> {
+async function compressAll(databaseUrl: string): Promise<void> {
   await withClient(databaseUrl, (client) =>
     client.query(`select compress_chunk(chunk) from show_chunks('usage_events') as chunk`),
   );

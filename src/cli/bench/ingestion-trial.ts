@@ -1,7 +1,6 @@
 import { createDatabase } from '../servers/create-database';
-import type { Servers } from '../servers/servers';
 import { startServers } from '../servers/start-servers';
-import { measureBareCopy } from './baselines';
+import { type Baselines, measureBareCopy, measureBaselines } from './baselines';
 import { INGESTION_SETTINGS } from './environment';
 import { events, STANDARD_LOAD } from './load-shape';
 import {
@@ -17,28 +16,28 @@ export interface TrialOptions extends Omit<IngestionLoad, 'events'> {
   readonly ids: 'uuidv7' | 'uuidv4';
   /** Whether to throw where TimescaleDB is wanted and cannot be had. */
   readonly required: boolean;
+  /** Whether to measure what other ways of loading reach, and what events take on disk. */
+  readonly withBaselines: boolean;
   /** Told what is going on, a line at a time. */
   readonly log: (line: string) => void;
 }
 
 export interface TrialFigures extends IngestionFigures {
   readonly copyRowsPerSecond: number;
+  readonly baselines: Baselines | undefined;
   /** Names, versions and origins of the servers. */
   readonly servers: string;
 }
 
-/** What else is measured on the same servers: `databaseUrl` is the one into which the rows were copied. */
-type Further<T> = (trial: {
-  databaseUrl: string;
-  events: readonly EncodedEvent[];
-  servers: Servers;
-}) => Promise<T>;
-
 /** Ingestion and, in the same run, a bare COPY of the same rows, on servers of their own; nothing without TimescaleDB. */
-export async function ingestionTrial<T = undefined>(
-  { count, ids, required, log, ...how }: TrialOptions,
-  further?: Further<T>,
-): Promise<(TrialFigures & { readonly further: T | undefined }) | undefined> {
+export async function ingestionTrial({
+  count,
+  ids,
+  required,
+  withBaselines,
+  log,
+  ...how
+}: TrialOptions): Promise<TrialFigures | undefined> {
   const servers = await startServers({
     postgres: true,
     timescale: how.engine === 'postgres' ? false : required ? 'required' : 'if-present',
@@ -63,7 +62,9 @@ export async function ingestionTrial<T = undefined>(
       ...ingestion,
       copyRowsPerSecond,
       servers: servers.describe(),
-      further: await further?.({ databaseUrl, events: load.events, servers }),
+      baselines: withBaselines
+        ? await measureBaselines(databaseUrl, load.engine, load.events, load.batchSize)
+        : undefined,
     };
   } finally {
     await servers.stop();
