@@ -5,6 +5,7 @@ import type { ChainHead } from '../access/audit/audit-chain';
 import { verifyAudit } from '../access/audit/audit-verification';
 import { loadConfig } from '../platform/config/config';
 import { SESSION_OPTIONS } from '../platform/database/pools';
+import { runCommand, UsageError, wholeNumber } from './command-line';
 import { openDatabase } from './open-database';
 import { Progress } from './progress';
 
@@ -23,9 +24,6 @@ Exit code 0: the log is as it was written. 1: it is not, or the verification fai
 
 const NOTED = /^([1-9]\d{0,17}):([0-9a-f]{64})$/;
 const CHANGED = 1;
-const WRONG_OPTIONS = 2;
-
-class UsageError extends Error {}
 
 async function main(): Promise<void> {
   const { help, noted, listed } = parse();
@@ -59,9 +57,7 @@ async function main(): Promise<void> {
 
 function parse() {
   const { help, noted = [], list } = options();
-  const listed = Number(list);
-  if (!Number.isInteger(listed) || listed < 1)
-    throw new UsageError('--list must be a whole number from 1 up.');
+  const listed = wholeNumber('--list', list);
   return { help, noted: noted.map(headOf), listed };
 }
 
@@ -73,20 +69,13 @@ function headOf(text: string): ChainHead {
 }
 
 function options() {
-  try {
-    return parseArgs({
-      options: {
-        noted: { type: 'string', multiple: true },
-        list: { type: 'string', default: '100' },
-        help: { type: 'boolean', default: false },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  return parseArgs({
+    options: {
+      noted: { type: 'string', multiple: true },
+      list: { type: 'string', default: '100' },
+      help: { type: 'boolean', default: false },
+    },
+  }).values;
 }
 
-main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = error instanceof UsageError ? WRONG_OPTIONS : CHANGED;
-});
+runCommand(main);

@@ -1,8 +1,18 @@
 // Starts private PostgreSQL, RabbitMQ and Redis and keeps them until Ctrl-C.
+import { parseArgs } from 'node:util';
 import { createDatabase } from './servers/create-database';
+import { runCommand } from './command-line';
 import { startServers } from './servers/start-servers';
 
+const USAGE = `Usage: npm run servers [-- --help]
+
+Starts PostgreSQL, RabbitMQ and Redis with data that is thrown away, prints the variables with which the service and the
+tests use them, and ends them at Ctrl-C.
+`;
+
 async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { help: { type: 'boolean', default: false } } });
+  if (values.help) return void process.stdout.write(USAGE);
   const log = (line: string): void => console.error(line);
   const interrupted = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
@@ -37,7 +47,4 @@ function exportLines(variables: Record<string, string>): string[] {
   return Object.entries(variables).map(([name, value]) => `export ${name}='${value}'`);
 }
 
-main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-});
+runCommand(main);

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { PLATFORM_ROLES, ROLE_PERMISSIONS, type Role } from '../access/permissions';
 import { loadConfig } from '../platform/config/config';
+import { runCommand, UsageError } from './command-line';
 import { developmentToken } from './development-token';
 
 const ROLES = Object.keys(ROLE_PERMISSIONS) as Role[];
@@ -16,8 +17,6 @@ const USAGE = `Usage: npm run token [-- options]
 A service that runs outside production, with the same DATA_DIR, AUTH_ISSUER and AUTH_AUDIENCE and without
 AUTH_JWKS_URL, accepts it. Exit code 2: the options are wrong.
 `;
-
-class UsageError extends Error {}
 
 async function main(): Promise<void> {
   const { help, role, org, expires } = parse();
@@ -44,21 +43,14 @@ function parse(): { help: boolean; role: Role; org: string | undefined; expires:
 }
 
 function options() {
-  try {
-    return parseArgs({
-      options: {
-        role: { type: 'string', default: 'platform-admin' },
-        org: { type: 'string' },
-        expires: { type: 'string', default: '8h' },
-        help: { type: 'boolean', default: false },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
+  return parseArgs({
+    options: {
+      role: { type: 'string', default: 'platform-admin' },
+      org: { type: 'string' },
+      expires: { type: 'string', default: '8h' },
+      help: { type: 'boolean', default: false },
+    },
+  }).values;
 }
 
-main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
-});
+runCommand(main);

@@ -7,6 +7,7 @@ import { loadConfig } from '../platform/config/config';
 import { SESSION_OPTIONS } from '../platform/database/pools';
 import { INSTANT_FORMS, parseInstant } from '../shared/time-window';
 import { TimeZone } from '../shared/time-zone';
+import { runCommand, UsageError, wholeNumber } from './command-line';
 import { openDatabase } from './open-database';
 
 const USAGE = `Usage: npm run verify [-- options]
@@ -26,10 +27,7 @@ stream or a conflict waits for a review.
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const DIFFERS = 1;
-const WRONG_OPTIONS = 2;
 const UNREVIEWED = 3;
-
-class UsageError extends Error {}
 
 async function main(): Promise<void> {
   const { help, json, org, start, end, list } = parse();
@@ -95,9 +93,7 @@ function iso(instant: number): string {
 function parse() {
   const { help, json, org, start, end, list } = options();
   if (org !== undefined && !UUID.test(org)) throw new UsageError('--org must be a UUID.');
-  const listed = Number(list);
-  if (!Number.isInteger(listed) || listed < 1)
-    throw new UsageError('--list must be a whole number from 1 up.');
+  const listed = wholeNumber('--list', list);
   const window = { start: instant('start', start), end: instant('end', end) };
   if (window.start && window.end && window.start >= window.end)
     throw new UsageError('--end must be after --start.');
@@ -112,23 +108,16 @@ function instant(side: 'start' | 'end', text: string | undefined): Date | null {
 }
 
 function options() {
-  try {
-    return parseArgs({
-      options: {
-        start: { type: 'string' },
-        end: { type: 'string' },
-        org: { type: 'string' },
-        list: { type: 'string', default: '100' },
-        json: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
+  return parseArgs({
+    options: {
+      start: { type: 'string' },
+      end: { type: 'string' },
+      org: { type: 'string' },
+      list: { type: 'string', default: '100' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  }).values;
 }
 
-main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = error instanceof UsageError ? WRONG_OPTIONS : DIFFERS;
-});
+runCommand(main);
