@@ -85,8 +85,8 @@ export class UsageBatchStore {
     const { rows } = await client.query<{ index: number; stored_payload_hash: string }>({
       ...findKnownKeys,
       values: [
-        firsts.map(({ orgId }) => orgId),
-        firsts.map(({ eventId }) => eventId),
+        uuidArray(firsts.map(({ orgId }) => orgId)),
+        uuidArray(firsts.map(({ eventId }) => eventId)),
         startOfDay(receivedAt.getTime()),
         startOfDay(receivedAt.getTime() - this.config.dedupeWindow),
       ],
@@ -255,6 +255,11 @@ async function copyInto(client: PoolClient, { text }: Statement, lines: readonly
   const stream = client.query(copyFrom(text));
   stream.end(`${lines.join('\n')}\n`);
   await finished(stream);
+}
+
+/** As PostgreSQL reads an array; node-postgres would look for what to escape in each element. */
+function uuidArray(uuids: readonly string[]): string {
+  return `{${uuids.join(',')}}`;
 }
 
 function linesOf(events: readonly UsageEvent[]): string[] {
