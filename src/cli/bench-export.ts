@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { describeEnvironment } from './bench/environment';
 import { residentMb } from './bench/process-usage';
 import { BUSY_ORG, LARGEST_ORG, type ReadShape } from './bench/read-dataset';
+import { writeReport } from './bench/report';
 import { DATA_DIR, describeDatabase, POSTGRES_SETTINGS, ServiceOnDataset } from './bench/service-on-dataset';
 import { oneOf, runCommand, wholeNumber } from './command-line';
 import { developmentToken } from './development-token';
@@ -17,6 +18,7 @@ const USAGE = `Usage: npm run bench:export [-- options]
   --seed N          seed of the data (1)
   --database URL    a database that this command has filled before, or an empty one to fill and use again
   --keep            print the URL of the database and wait for Ctrl-C at the end
+  --write NAME      writes NAME.json, for example docs/benchmarks/exports (nothing)
   --help            this text
 
 Files go to the local disk. Exit code 1 when an export failed, took longer than 60 s, or the memory of the service grew
@@ -65,6 +67,7 @@ async function main(): Promise<void> {
       seed: { type: 'string', default: '1' },
       database: { type: 'string' },
       keep: { type: 'boolean', default: false },
+      write: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -91,7 +94,16 @@ async function main(): Promise<void> {
       progress.advance(1);
     }
     progress.stop();
-    await print(measured, shape, before, databaseUrl);
+    const server = await describeDatabase(databaseUrl);
+    if (values.write !== undefined)
+      writeReport(values.write, {
+        server,
+        shape,
+        postgres: POSTGRES_SETTINGS,
+        memoryBeforeMb: before,
+        exports: measured,
+      });
+    print(measured, shape, before, server);
     if (values.keep) {
       log(`Use it again with --database '${databaseUrl}'; Ctrl-C ends it.`);
       await new Promise<void>((done) => process.once('SIGINT', () => done()));
@@ -139,13 +151,8 @@ interface Manifest {
   readonly file: { readonly rows: number; readonly bytes: number };
 }
 
-async function print(
-  measured: readonly Measured[],
-  shape: ReadShape,
-  before: number,
-  databaseUrl: string,
-): Promise<void> {
-  console.log(`\n${describeEnvironment()}, ${await describeDatabase(databaseUrl)}`);
+function print(measured: readonly Measured[], shape: ReadShape, before: number, server: string): void {
+  console.log(`\n${describeEnvironment()}, ${server}`);
   console.log(`data: ${JSON.stringify(shape)}\nPostgreSQL: ${JSON.stringify(POSTGRES_SETTINGS)}`);
   console.log(`memory of the service before: ${Math.round(before)} MB\n`);
   console.table(
