@@ -92,20 +92,25 @@ export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
 
   /** One transaction: cursor, keys, events, quarantine, ledger. The cursor's row is locked first. */
   private async storeOnce(client: PoolClient, attempt: Attempt) {
-    await this.store.takeCursor(client, attempt.batch);
+    const taken = this.store.takeCursor(client, attempt.batch);
+    // While the database is busy: here and below, its time is what limits the rate.
+    const identitiesOfAll = identitiesOf(attempt.batch.events);
+    await taken;
     const { watermark, rawFrom } = await this.store.holdWatermark(client);
     const batch = withoutExpired(attempt.batch, rawFrom);
     const { events, rejects, receivedAt } = batch;
     const replay = batch.source.kind === 'stream' && batch.source.replay;
     const ledger = new BatchLedger(watermark);
-    const identities = identitiesOf(events);
+    const identities = batch === attempt.batch ? identitiesOfAll : identitiesOf(events);
     const known = await this.store.findKnown(client, events, identities, receivedAt);
-    await this.store.claimKeys(client, events, identities, known, receivedAt);
     const stored = attempt.searchStored
       ? await this.store.findStored(client, events, identities)
       : new Set<number>();
     const { outcomes, toStore, conflicts } = decideOutcomes(events, identities, known, stored);
-    await this.store.copyEvents(client, toStore, receivedAt);
+    await Promise.all([
+      this.store.claimKeys(client, events, identities, known, receivedAt),
+      this.store.copyEvents(client, toStore, receivedAt),
+    ]);
     const kept = await this.store.quarantine(client, batch, conflicts);
 
     // A part of the stream that is read again counts only what was not there before.
