@@ -84,6 +84,13 @@ describe('the progress of ingestion', () => {
       expect(reach()).toBe(5_000);
     });
 
+    it('what the cursor says before anything is committed here', () => {
+      progress.owned(1, new Date(5_000));
+      expect(progress.all()[1]?.dataThrough).toBe(5_000);
+      progress.committed(1, 4_000);
+      expect(progress.all()[1]?.dataThrough).toBe(5_000);
+    });
+
     it('the instant at which all of the stream was committed, though a producer’s clock was ahead of it', () => {
       progress.committed(0, 90_000);
       progress.completeThrough(0, 60_000);

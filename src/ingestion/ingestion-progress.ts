@@ -7,7 +7,9 @@ export interface PartitionProgress {
   readonly backlog: number;
   /** Of the last commit, or of the moment the partition was taken. */
   readonly progressedAt: number;
-  /** Events that occurred up to here are committed; `null` before anything is known. */
+  /** Since when this process has it. */
+  readonly ownedAt: number;
+  /** Events that occurred up to here are committed; `null` before anything ever was. */
   readonly dataThrough: number | null;
   /** Why the batch at hand cannot be committed. */
   readonly failing: string | null;
@@ -21,11 +23,15 @@ const STUCK_AFTER_MS = 60_000;
 export class IngestionProgress {
   private readonly partitions = new Map<number, PartitionProgress>();
 
-  /** A partition that is read again after a session ended does not get another minute. */
-  owned(partition: number): void {
+  /**
+   * `through`: what the cursor says is committed. Known from the first moment on, because a partition that can commit
+   * nothing must grow old for those who watch it. One that is read again after a session ended does not get another minute.
+   */
+  owned(partition: number, through: Date | null = null): void {
     if (this.partitions.has(partition)) return;
-    const progressedAt = Date.now();
-    this.partitions.set(partition, { partition, backlog: 0, progressedAt, dataThrough: null, failing: null });
+    const ownedAt = Date.now();
+    const dataThrough = through?.getTime() ?? null;
+    this.partitions.set(partition, { partition, backlog: 0, progressedAt: ownedAt, ownedAt, dataThrough, failing: null }); // prettier-ignore
   }
 
   /** `dataThrough`: the latest event of the batch, or `null` when it held none. */

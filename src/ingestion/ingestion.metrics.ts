@@ -53,9 +53,9 @@ new Gauge({
   labelNames: ['partition'],
   collect() {
     this.reset();
-    for (const { partition, dataThrough } of partitions()) {
-      if (dataThrough !== null) this.set({ partition }, Math.max(0, (Date.now() - dataThrough) / 1_000));
-    }
+    // Of a stream that was never read: its age in this process, so that it is told of at all.
+    for (const { partition, dataThrough, ownedAt } of partitions())
+      this.set({ partition }, Math.max(0, (Date.now() - (dataThrough ?? ownedAt)) / 1_000));
   },
 });
 

@@ -10,6 +10,8 @@ export interface OwnedCursor {
   /** SHA-256 of the message below `nextOffset`; `null` when it is not known. */
   readonly lastMessageHash: Buffer | null;
   readonly incarnation: number;
+  /** Up to here everything was committed when it was acquired; `null` when nothing ever was. */
+  readonly dataThrough: Date | null;
 }
 
 const acquirePartition = sql('ingestion/acquire-partition');
@@ -26,6 +28,7 @@ interface CursorRow {
   readonly last_message_hash: Buffer | null;
   readonly incarnation: number;
   readonly now_ms: number;
+  readonly data_through: Date | null;
 }
 
 /** Who reads a partition: decided by rows of `ingest_cursors`, and safe by their epoch rather than by any clock. */
@@ -71,6 +74,7 @@ export class PartitionLeases {
         nextOffset: Number(row.next_offset),
         lastMessageHash: row.last_message_hash,
         incarnation: row.incarnation,
+        dataThrough: row.data_through,
       }
     );
   }

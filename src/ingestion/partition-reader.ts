@@ -115,7 +115,7 @@ export class PartitionReader {
   private async readFrom(cursor: OwnedCursor, channel: Channel): Promise<boolean | undefined> {
     const { broker, leases, shares, progress } = this.surroundings;
     const { partition, epoch, nextOffset: offset } = cursor;
-    progress.owned(partition);
+    progress.owned(partition, cursor.dataThrough);
     this.logger.log({ partition, epoch, offset }, 'Reading a partition');
     const session = this.openSession(channel, cursor);
     const upkeep = new PartitionUpkeep(this.stream, session, cursor, broker, leases, shares, progress);
