@@ -7,6 +7,7 @@ import { DAY_MS, HOUR_MS } from '../../src/shared/time-zone';
 import { outputOf } from '../support/debian-tools';
 import { describeEachEngine } from '../support/engines';
 import { eventually } from '../support/eventually';
+import { relationBehind } from '../support/relation-behind';
 import { createTestDatabase, type TestDatabase } from '../support/test-database';
 import { ORG_A, usageEvent } from '../support/usage-events';
 
@@ -81,23 +82,8 @@ describeEachEngine('npm run verify', (engine) => {
       env: { ...process.env, DATABASE_URL: database.url, DATA_DIR: directory, NODE_ENV: 'test' },
     });
 
-  async function relationBehind(rollup: string): Promise<string> {
-    const { rows } =
-      engine === 'postgres'
-        ? await database.pool.query<{ name: string }>(
-            'select coalesce(to_regclass($1), to_regclass($2))::text as name',
-            [`${rollup}_materialized`, rollup],
-          )
-        : await database.pool.query<{ name: string }>(
-            `select format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) as name
-             from timescaledb_information.continuous_aggregates where view_name = $1`,
-            [`${rollup}_materialized`],
-          );
-    return rows[0]?.name ?? '';
-  }
-
   async function plant(rollup: string, org: string): Promise<void> {
-    const relation = await relationBehind(rollup);
+    const relation = await relationBehind(database, rollup);
     const { rowCount } = await database.pool.query(
       `update ${relation} set requests = requests + 1 where (tableoid, ctid) = (
          select tableoid, ctid from ${relation}
@@ -120,7 +106,7 @@ describeEachEngine('npm run verify', (engine) => {
   it('names what was planted in every rollup, and finds it no more after a re-aggregation', async () => {
     await eventually(async () => {
       const { rows } = await database.pool.query<{ rows: string }>(
-        `select count(*) as rows from ${await relationBehind('model_latency_daily')}`,
+        `select count(*) as rows from ${await relationBehind(database, 'model_latency_daily')}`,
       );
       expect(Number(rows[0]?.rows)).toBeGreaterThan(0);
       expect((await verify()).code).toBe(0);

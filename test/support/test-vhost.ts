@@ -5,6 +5,8 @@ export interface TestVhost {
   readonly name: string;
   /** What AMQP_URL should be. */
   readonly url: string;
+  /** Sets a policy on one queue, as an operator would. */
+  policy(name: string, queue: string, definition: object): Promise<void>;
   /** Closes the connections that are still open and removes everything that was declared. */
   drop(): Promise<void>;
 }
@@ -18,7 +20,17 @@ export async function createTestVhost(): Promise<TestVhost> {
   await manage('PUT', `permissions/${name}/${username}`, { configure: '.*', write: '.*', read: '.*' });
   const url = new URL(amqpUrl);
   url.pathname = `/${name}`;
-  return { name, url: url.href, drop: () => manage('DELETE', `vhosts/${name}`) };
+  return {
+    name,
+    url: url.href,
+    policy: (policy, queue, definition) =>
+      manage('PUT', `policies/${name}/${policy}`, {
+        pattern: `^${queue.replaceAll('.', '\\.')}$`,
+        'apply-to': 'queues',
+        definition,
+      }),
+    drop: () => manage('DELETE', `vhosts/${name}`),
+  };
 }
 
 async function manage(method: 'PUT' | 'DELETE', path: string, body?: object): Promise<void> {

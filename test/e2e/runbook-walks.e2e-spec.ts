@@ -1,0 +1,284 @@
+import { randomUUID } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { connect } from 'amqplib';
+import type { PoolClient } from 'pg';
+import { commandsOf } from '../support/documented-commands';
+import { eventually } from '../support/eventually';
+import { relationBehind } from '../support/relation-behind';
+import { ORG_A, ORG_B, usageEvent } from '../support/usage-events';
+import { WalkedService } from '../support/walked-service';
+
+const STREAM = 'analytics.usage.v1';
+const RUNBOOKS = join(__dirname, '..', '..', 'docs', 'runbooks');
+
+interface Quarantined {
+  readonly quarantineId: string;
+  readonly state: string;
+}
+
+const QUERIES = 'http_request_duration_seconds';
+const USAGE = { method: 'GET', route: '/analytics/v1/orgs/:orgId/usage' };
+
+/** Each: the fault, the signal that the alert watches, what the runbook's commands show of it, what it says to do, and its end. */
+describe('walking through the runbook', () => {
+  let service: WalkedService;
+
+  beforeAll(async () => {
+    service = await WalkedService.start();
+  });
+  afterAll(async () => {
+    await service?.stop();
+  });
+
+  const publish = (count: number, change: Parameters<typeof usageEvent>[0] = {}) =>
+    service.producer.publish(Array.from({ length: count }, () => usageEvent({ ...now(), ...change })));
+  const now = () => ({ occurredAt: new Date().toISOString() });
+  const metric = (name: string, labels?: Record<string, string>) => service.metric(name, labels);
+  /** Resolves when everything that was published before is stored: a stream keeps its order. */
+  async function drained(): Promise<void> {
+    const eventId = randomUUID();
+    await publish(1, { eventId });
+    await eventually(async () => {
+      const { rowCount } = await service.database.pool.query('select from usage_events where event_id = $1', [eventId]); // prettier-ignore
+      expect(rowCount).toBe(1);
+    }, 60_000);
+  }
+  const open = async (reason: string): Promise<Quarantined[]> => {
+    const path = `/admin/quarantine?state=open&reason=${reason}`;
+    return (await service.ask<{ events: Quarantined[] }>('GET', path)).events;
+  };
+
+  const forgotten = new Map<number, PoolClient>();
+
+  /** A forgotten session: it holds a lock on the table until somebody ends it, as the runbooks say. */
+  async function forgottenSession(table: string): Promise<number> {
+    const client = await service.database.pool.connect();
+    client.on('error', () => undefined);
+    await client.query(`begin`);
+    await client.query(`lock table ${table} in access exclusive mode`);
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+    const pid = rows[0]?.pid ?? 0;
+    forgotten.set(pid, client);
+    return pid;
+  }
+
+  const end = async (pid: number): Promise<void> => {
+    await service.database.pool.query('select pg_terminate_backend($1)', [pid]);
+    forgotten.get(pid)?.release(true);
+    forgotten.delete(pid);
+  };
+  // Also when a walk has stopped half way.
+  afterEach(() => {
+    for (const client of forgotten.values()) client.release(true);
+    forgotten.clear();
+  });
+
+  it.each([
+    ['usage-data-stale', (pid: number) => new RegExp(`"blocked_by":\\[${pid}\\]`)],
+    ['usage-backlog-growing', () => /"wait_event_type":"Lock"/],
+    ['usage-freshness-budget-burn', () => /"lagSeconds":[1-9]/],
+  ] as const)('%s: a session that holds a lock', async (runbook, sign) => {
+    await drained();
+    const culprit = await forgottenSession('usage_event_keys');
+    await publish(300);
+    await eventually(async () => {
+      expect(await metric('ingest_backlog_messages')).toBeGreaterThanOrEqual(300);
+      expect(await metric('ingest_lag_seconds')).toBeGreaterThan(1);
+      expect(await service.look(runbook)).toMatch(sign(culprit));
+    });
+    await end(culprit);
+    await drained();
+    await eventually(async () => {
+      expect(await metric('ingest_backlog_messages')).toBe(0);
+      expect(await metric('ingest_lag_seconds')).toBeLessThan(5);
+    });
+  });
+
+  it('usage-ingestion-absent: the process is gone', async () => {
+    await service.kill('ingest');
+    expect(await metric('ingest_lag_seconds')).toBeNaN();
+    const owners = async () => (await service.seen('usage-ingestion-absent')).map(({ owner }) => owner);
+    const [former] = await owners();
+    await publish(20);
+    await eventually(async () => {
+      const [{ silent_for: silentFor } = {}] = await service.seen('usage-ingestion-absent');
+      expect((silentFor as { seconds?: number }).seconds).toBeGreaterThan(2);
+    });
+    await service.run('ingest');
+    await drained();
+    expect(await owners()).not.toContain(former);
+    expect(await metric('ingest_lag_seconds')).toBeLessThan(10);
+  });
+
+  it('usage-canary-missing: the way in is cut', async () => {
+    await eventually(async () => expect(await metric('canary_checks_total', { outcome: 'visible' })).toBeGreaterThan(0)); // prettier-ignore
+    const failed = await metric('canary_checks_total', { outcome: 'failed' });
+    await service.ingress.cut();
+    await eventually(async () => expect(await metric('canary_checks_total', { outcome: 'failed' })).toBeGreaterThan(failed)); // prettier-ignore
+    expect(await service.look('usage-canary-missing')).toContain('"status":"ok"');
+    expect(service.log('worker').split('\n').filter((line) => /canary/i.test(line)).at(-1)).toContain('The canary got no answer'); // prettier-ignore
+    await service.ingress.heal();
+    const healed = Date.now() / 1_000;
+    await eventually(async () => expect(await metric('canary_last_visible_timestamp_seconds')).toBeGreaterThan(healed)); // prettier-ignore
+  });
+
+  it('usage-dedupe-conflicts: another call under a used id', async () => {
+    const eventId = randomUUID();
+    await publish(1, { eventId, inputTokens: 1 });
+    await publish(1, { eventId, inputTokens: 2 });
+    await eventually(async () =>
+      expect(await metric('ingest_events_total', { outcome: 'conflict' })).toBe(1),
+    );
+    const told = await service.look('usage-dedupe-conflicts');
+    expect(told).toMatch(new RegExp(`"org_id":"${ORG_A}","conflicts":"1"`));
+    expect(told).toContain(eventId);
+    const receipt = await service.ask('GET', `/orgs/${ORG_A}/events/${eventId}`);
+    expect(JSON.stringify(receipt)).toMatch(/"inputTokens":1\b.*"conflict"/);
+    const [conflict] = await open('conflict');
+    const reason = { reason: 'told differently by mistake' };
+    const dismissed = await service.ask('POST', `/orgs/${ORG_A}/quarantine/${conflict?.quarantineId}/dismiss`, reason); // prettier-ignore
+    expect(dismissed).toMatchObject({ status: 200, state: 'dismissed' });
+    expect(await service.look('usage-dedupe-conflicts')).not.toContain('"conflicts"');
+  });
+
+  it('usage-rejects-high: a publisher that makes a mistake', async () => {
+    const wrong = { ...usageEvent(), status: 'done' };
+    await service.producer.publish([wrong]);
+    await eventually(async () => expect(await metric('ingest_events_total', { outcome: 'quarantined' })).toBeGreaterThan(0)); // prettier-ignore
+    const told = await service.look('usage-rejects-high');
+    expect(told).toMatch(/"reason":"schema_violation","detail":"[^"]*status/);
+    const [rejected] = await open('schema_violation');
+    const payload = { ...wrong, status: 'success' };
+    const replayed = await service.ask('POST', `/orgs/${ORG_A}/quarantine/${rejected?.quarantineId}/replay`, { payload }); // prettier-ignore
+    expect(replayed).toMatchObject({ status: 200, state: 'replayed' });
+    expect(await open('schema_violation')).toEqual([]);
+  });
+
+  it('usage-data-gap: somebody deletes the stream', async () => {
+    await drained();
+    const connection = await connect(service.vhost.url);
+    const channel = await connection.createChannel();
+    await channel.deleteQueue(STREAM);
+    await connection.close();
+    await eventually(async () => expect(await metric('ingest_open_data_gaps')).toBeGreaterThan(0), 40_000);
+    expect(await service.look('usage-data-gap')).toMatch(/"kind":"recreated"[^]*"gapId"/);
+    expect(await service.verify()).toBe(3);
+    await publish(5);
+    await drained();
+    const { gaps } = await service.ask<{ gaps: { gapId: string }[] }>('GET', '/admin/data-gaps?state=open');
+    for (const { gapId } of gaps) {
+      const reason = { reason: 'nothing was lost, it had been read' };
+      expect(await service.ask('POST', `/admin/data-gaps/${gapId}/acknowledge`, reason)).toMatchObject({ status: 200 }); // prettier-ignore
+    }
+    await eventually(async () => expect(await metric('ingest_open_data_gaps')).toBe(0));
+    expect(await service.seen('usage-data-gap')).toEqual([]);
+    expect(await service.verify()).toBe(0);
+  });
+
+  it('usage-exports-failing: the store denies', async () => {
+    for (const operation of ['PutObject', 'CreateMultipartUpload'] as const)
+      service.s3.proxy.inject('denied', operation);
+    const window = { start: 'now-1d', end: 'now' };
+    const { jobId } = await service.ask<{ jobId: string }>('POST', `/orgs/${ORG_A}/exports`, { window, granularity: 'hourly' }); // prettier-ignore
+    const attempts = (outcome: string) => metric('export_duration_seconds_count', { outcome });
+    await eventually(async () => expect(await attempts('retried')).toBeGreaterThanOrEqual(2));
+    expect(await service.look('usage-exports-failing')).toMatch(
+      new RegExp(`"job_id":"${jobId}".*"failure":".*(denied|403)`, 'i'),
+    );
+    service.s3.proxy.heal();
+    await eventually(async () => expect(await attempts('succeeded')).toBeGreaterThan(0));
+    expect(await service.ask('GET', `/orgs/${ORG_A}/exports/${jobId}`)).toMatchObject({ state: 'succeeded' });
+  });
+
+  it('usage-rollups-stalled: no worker is left', async () => {
+    await service.kill('worker');
+    await publish(5, { occurredAt: new Date(Date.now() - 5 * 3_600_000).toISOString() });
+    const dirty = async () =>
+      (await service.seen('usage-rollups-stalled')).find(({ dirty_windows: count }) => count !== undefined)?.['dirty_windows']; // prettier-ignore
+    await eventually(async () => expect(await dirty()).toBe('1'));
+    await eventually(async () => {
+      const lease = (await service.seen('usage-rollups-stalled')).find(({ name }) => name === 'rollups');
+      // -Infinity: given back.
+      expect(Number(lease?.['expires_at'])).toBeLessThan(Date.now());
+    }, 40_000);
+    await service.run('worker');
+    await eventually(async () => expect(await dirty()).toBe('0'));
+  });
+
+  it('usage-layers-differ: somebody wrote into a rollup', async () => {
+    const relation = await relationBehind(service.database, 'usage_hourly');
+    const { rowCount } = await service.database.pool.query(`update ${relation} set requests = requests + 1`);
+    expect(rowCount).toBeGreaterThan(0);
+    expect(await service.look('usage-layers-differ')).toMatch(/usage_hourly differs .*:\n +org/);
+    const window = { start: 'now-1d', end: 'now' };
+    const { jobId } = await service.ask<{ jobId: string }>('POST', '/admin/reaggregations', { window });
+    await eventually(async () => expect(await service.ask('GET', `/admin/reaggregations/${jobId}`)).toMatchObject({ state: 'succeeded' })); // prettier-ignore
+    expect(await service.look('usage-layers-differ')).toContain('All layers agree.');
+  });
+
+  it('usage-query-budget-burn: questions wait for a lock', async () => {
+    const culprit = await forgottenSession('rollup_state');
+    const usage = () => service.ask('GET', `/orgs/${ORG_A}/usage?start=now-1d&end=now&granularity=hour`);
+    const slow = async () => (await metric(`${QUERIES}_count`, USAGE)) - (await metric(`${QUERIES}_bucket`, { ...USAGE, le: '1' })); // prettier-ignore
+    const before = await slow();
+    const asked = usage();
+    await eventually(async () => {
+      const rows = await service.database.pool.query<{ blocked_by?: number[] }>(
+        commandsOf('docs/runbooks/usage-query-budget-burn.md')[0]?.text ?? '',
+      );
+      expect(rows.rows.some(({ blocked_by: by }) => by?.includes(culprit))).toBe(true);
+    });
+    expect((await asked).status).toBe(422);
+    expect((await slow()) - before).toBe(1);
+    await end(culprit);
+    await eventually(async () => expect((await usage()).status).toBe(200));
+  });
+
+  it('usage-stream-horizon-short: more arrives than the stream keeps', async () => {
+    await drained();
+    const [bytes, at] = [await metric('ingest_stream_bytes_total'), Date.now()];
+    await publish(3_000);
+    await drained();
+    const rate = ((await metric('ingest_stream_bytes_total')) - bytes) / ((Date.now() - at) / 1_000);
+    expect((await metric('ingest_stream_max_bytes')) / rate).toBeLessThan(86_400);
+    const before = await firstOffset();
+    await service.vhost.policy('more-room', STREAM, { 'max-length-bytes': 50_000_000 });
+    await publish(6_000);
+    await drained();
+    expect(await firstOffset()).toBeLessThanOrEqual(before + 3_000);
+  });
+
+  it('usage-throughput-low: an organisation falls silent', async () => {
+    await service.database.pool.query(
+      `insert into ingest_ledger (org_id, hour, received, stored, duplicates, conflicts, quarantined)
+       values ($1, date_trunc('hour', now() - interval '22 hours'), 7, 7, 0, 0, 0)`,
+      [ORG_B],
+    );
+    expect(await service.look('usage-throughput-low')).toContain(ORG_B);
+    await publish(1, { orgId: ORG_B });
+    await eventually(async () => expect(await service.look('usage-throughput-low')).not.toContain(ORG_B));
+  });
+
+  it('is done here for every runbook', () => {
+    const walked = readFileSync(__filename, 'utf8');
+    const runbooks = readdirSync(RUNBOOKS).map((file) => file.replace('.md', ''));
+    const missing = runbooks.filter((name) => name !== 'README' && !walked.includes(`'${name}`));
+    expect(missing).toEqual([]);
+  });
+
+  async function firstOffset(): Promise<number> {
+    const connection = await connect(service.vhost.url);
+    const channel = await connection.createChannel();
+    await channel.prefetch(1);
+    const offset = await new Promise<number>((resolve, reject) => {
+      channel
+        .consume(STREAM, (message) => resolve(Number(message?.properties.headers?.['x-stream-offset'])), {
+          arguments: { 'x-stream-offset': 'first' },
+        })
+        .catch(reject);
+    });
+    await connection.close();
+    return offset;
+  }
+});
