@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { blocksOf } from './documented-commands';
 import { ORG_A } from './usage-events';
 
 export const INFINITY = 'yesoreyeram-infinity-datasource';
@@ -121,7 +122,13 @@ const alertQueries = alertRules.flatMap(({ title, data }) =>
     }),
 );
 
-export const storedQueries = [...panelQueries, ...variableQueries, ...alertQueries];
+const documentedQueries = blocksOf('docs/api.md', 'json infinity').map(({ text }, index): AskedQuery => ({
+  name: `docs/api.md / ${index + 1}`,
+  query: JSON.parse(text) as StoredQuery,
+  opening: { org: ORG_A },
+}));
+
+export const storedQueries = [...panelQueries, ...variableQueries, ...alertQueries, ...documentedQueries];
 
 /** The macros that the plugin fills in on the server, and the variables that the dashboard fills in before. */
 export function filled(text: string, range: { from: Date; to: Date }, choices: Choices): string {

@@ -265,6 +265,7 @@ describe('the chart', () => {
   it('tells what is missing', async () => {
     const { notes } = await rendered({});
     expect(notes).toContain('S3_BUCKET is not set');
+    expect(notes).toContain('config.CANARY_URL=http://demo-usage-analytics:80');
     expect(notes).toContain('helm test demo');
   });
 });

@@ -162,11 +162,28 @@ describe('the metrics of a service that does everything', () => {
     expect(unknown).toEqual([]);
   });
 
+  it('have every metric and label that the documents name', () => {
+    const name =
+      /`((?:answer|audit|budget|canary|export|exports|http|ingest|rollup|verify)_\w+_(?:bytes|count|events|gaps|messages|ratio|rows|seconds|total|valid|windows))(?:\{([^}]*)\})?/g;
+    const files = ['operate.md', ...readdirSync(RUNBOOKS).map((file) => join('runbooks', file))];
+    const named = files.flatMap((file) => [...readFileSync(join(ROOT, 'docs', file), 'utf8').matchAll(name)]);
+    const unknown = named.flatMap(([, metric = '', labels = '']) => {
+      const known = labelsOf(metric, text);
+      if (!known) return [metric];
+      const asked = labels.split(',').map((label) => label.split('=')[0] ?? '');
+      return asked
+        .filter((label) => label !== '' && !known.includes(label))
+        .map((label) => `${metric} ${label}`);
+    });
+    expect(named.length).toBeGreaterThan(20);
+    expect(unknown).toEqual([]);
+  });
+
   it('have labels of few values only', () => {
     const labels = register
       .getMetricsAsArray()
       .flatMap((metric) => (metric as unknown as { labelNames: string[] }).labelNames);
-    const bounded = ['against', 'format', 'gctype', 'kind', 'le', 'major', 'method', 'minor', 'outcome', 'partition', 'patch', 'period', 'relation', 'route', 'space', 'status', 'type', 'version']; // prettier-ignore
+    const bounded = ['against', 'decision', 'format', 'gctype', 'kind', 'le', 'major', 'method', 'minor', 'outcome', 'partition', 'patch', 'period', 'relation', 'route', 'space', 'status', 'type', 'version']; // prettier-ignore
     expect([...new Set(labels)].filter((label) => !bounded.includes(label))).toEqual(['org_id']);
     // Only of budgets: as many organisations as the operator's file names.
     const byOrg = register

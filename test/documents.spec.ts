@@ -1,0 +1,79 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import openapi from '../docs/openapi.json';
+import packageFile from '../package.json';
+import { SETTINGS } from '../src/platform/config/settings';
+
+const ROOT = join(__dirname, '..');
+const WORKFLOWS = readdirSync(join(ROOT, '.github', 'workflows')).map((file) => `.github/workflows/${file}`);
+const PAGES = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.md'))
+  .map((file) => `docs/${file}`);
+const TEXTS = ['README.md', 'Dockerfile', 'docker-compose.yml', '.ci/run', '.env.example', ...WORKFLOWS, ...PAGES].map(
+  (file) => ({ file, text: readFileSync(join(ROOT, file), 'utf8') }),
+); // prettier-ignore
+
+/** What a pattern finds that is not known, with the file it stands in. */
+function strange(pattern: RegExp, isKnown: (found: string) => boolean, only = /./): string[] {
+  return TEXTS.filter(({ file }) => only.test(file)).flatMap(({ file, text }) =>
+    [...text.matchAll(pattern)].map(([, found = '']) => found).filter((found) => !isKnown(found)).map((found) => `${file}: ${found}`),
+  ); // prettier-ignore
+}
+
+describe('what the documents name', () => {
+  it('is an npm command that there is', () => {
+    const scripts = Object.keys(packageFile.scripts);
+    expect(strange(/npm run (?:--silent )?([a-z][\w:-]*)/g, (name) => scripts.includes(name))).toEqual([]);
+  });
+
+  it('is a command of cli.mjs that there is', () => {
+    const commands = readdirSync(join(ROOT, 'src', 'cli')).map((file) => file.replace('.ts', ''));
+    expect(strange(/node cli\.mjs ([a-z][\w-]*)/g, (name) => commands.includes(name))).toEqual([]);
+  });
+
+  it('is every npm command, in the README', () => {
+    const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+    const names = Object.keys(packageFile.scripts).filter(
+      (name) => !['build', 'start', 'test'].includes(name),
+    );
+    const unnamed = names.filter(
+      (name) => !readme.includes(`npm run ${name}\``) && !readme.includes(`\`${name}\``),
+    );
+    expect(unnamed).toEqual([]);
+  });
+
+  it('is a file that there is, when it is a link', () => {
+    const broken = TEXTS.flatMap(({ file, text }) =>
+      [...text.matchAll(/\]\((?!https?:)([^)#\s]+)/g)]
+        .filter(([, target = '']) => !existsSync(join(ROOT, dirname(file), target)))
+        .map(([, target]) => `${file}: ${target}`),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  it('is a file that there is, when it is a path of this repository', () => {
+    const path =
+      /(?<![\w./*-])((?:src|sql|test|docs|charts|deploy|migrations)\/[\w./-]+\.[a-z]+)\b(?![*{<])/g;
+    expect(strange(path, (name) => existsSync(join(ROOT, name)))).toEqual([]);
+  });
+
+  it('is a setting that there is', () => {
+    const names: string[] = Object.values(SETTINGS).map(({ name }) => name);
+    const prefixes =
+      /^(AMQP|API|AUTH|BUDGET|BUDGETS|CANARY|COMPRESS|DATABASE|DEDUPE|EXPORT|FRESH|HTTP|INGEST|RATE|RAW|RETENTION|ROLLUP|S3|VERIFY)_/;
+    const known = (name: string): boolean =>
+      !prefixes.test(name) || names.includes(name.replace(/_FILE$/, '')) || names.includes(name);
+    expect(strange(/`([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+)(?:=[^`]*)?`/g, known)).toEqual([]);
+  });
+
+  it('is a route that there is', () => {
+    const routes = Object.keys(openapi.paths).map(
+      (route) => new RegExp(`^${route.replaceAll(/\{\w+\}/g, '[^/]+')}$`),
+    );
+    const known = (path: string): boolean =>
+      routes.some((route) => route.test(path.replace('$ORG', 'ORG').replace(/[.,;:]+$/, '')));
+    const inText = /(?:GET|POST|DELETE) (\/analytics\/v1\/[\w/{}.-]+)/g;
+    const inCurl = /\$SERVICE(\/analytics\/v1\/[^\s"'?|)$]+(?:\$ORG[^\s"'?|)$]*)?)/g;
+    expect([...strange(inText, known), ...strange(inCurl, known)]).toEqual([]);
+  });
+});
