@@ -40,6 +40,11 @@ variable "database_password" {
   sensitive = true
 }
 
+variable "operator_password" {
+  type      = string
+  sensitive = true
+}
+
 # --- RabbitMQ: topology -------------------------------------------------------------------------------------------
 
 resource "rabbitmq_exchange" "usage" {
@@ -82,6 +87,49 @@ resource "rabbitmq_binding" "usage" {
   routing_key      = "usage.#"
 }
 
+locals {
+  # Work requests; each name is the routing key and the queue.
+  work_queues = toset(["exports.requested", "reaggregations.requested"])
+  dead_queue  = "analytics.control.dead"
+}
+
+resource "rabbitmq_queue" "work" {
+  for_each = local.work_queues
+  name     = each.value
+  vhost    = var.vhost
+  settings {
+    durable = true
+    arguments_json = jsonencode({
+      "x-queue-type"              = "quorum"
+      "x-delivery-limit"          = 5
+      "x-dead-letter-exchange"    = rabbitmq_exchange.control.name
+      "x-dead-letter-routing-key" = local.dead_queue
+      # Otherwise a dead letter may be lost.
+      "x-dead-letter-strategy" = "at-least-once"
+      "x-overflow"             = "reject-publish"
+    })
+  }
+}
+
+resource "rabbitmq_queue" "dead" {
+  name  = local.dead_queue
+  vhost = var.vhost
+  settings {
+    durable        = true
+    arguments_json = jsonencode({ "x-queue-type" = "quorum" })
+  }
+}
+
+resource "rabbitmq_binding" "control" {
+  for_each         = setunion(local.work_queues, [local.dead_queue])
+  source           = rabbitmq_exchange.control.name
+  vhost            = var.vhost
+  destination      = each.value
+  destination_type = "queue"
+  routing_key      = each.value
+  depends_on       = [rabbitmq_queue.work, rabbitmq_queue.dead]
+}
+
 # --- RabbitMQ: users ----------------------------------------------------------------------------------------------
 
 # The router: publishes usage and nothing else.
@@ -111,9 +159,9 @@ resource "rabbitmq_permissions" "service" {
   user  = rabbitmq_user.service.name
   vhost = var.vhost
   permissions {
-    configure = "^analytics\\."
-    write     = "^analytics\\."
-    read      = "^analytics\\."
+    configure = "^(analytics\\.|exports\\.|reaggregations\\.)"
+    write     = "^(analytics\\.|exports\\.|reaggregations\\.)"
+    read      = "^(analytics\\.|exports\\.|reaggregations\\.)"
   }
 }
 
@@ -128,6 +176,22 @@ resource "postgresql_role" "service" {
 resource "postgresql_database" "service" {
   name  = "usage_analytics"
   owner = postgresql_role.service.name
+}
+
+# For the runbooks: sees sessions and locks of all, ends sessions, and reads what the service has written.
+resource "postgresql_role" "operator" {
+  name     = "usage_operator"
+  login    = true
+  password = var.operator_password
+  roles    = ["pg_monitor", "pg_signal_backend"]
+}
+
+resource "postgresql_default_privileges" "operator_reads" {
+  database    = postgresql_database.service.name
+  owner       = postgresql_role.service.name
+  role        = postgresql_role.operator.name
+  object_type = "table"
+  privileges  = ["SELECT"]
 }
 
 resource "postgresql_extension" "timescaledb" {

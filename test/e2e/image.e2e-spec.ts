@@ -84,6 +84,14 @@ describe('docker-compose.yml', () => {
       ),
     }).toEqual(topologyOf(loadConfig({ NODE_ENV: 'development' })));
   });
+
+  it('is not forgotten in the example for Terraform', () => {
+    const example = read('deploy/terraform/main.tf');
+    const { exchanges, queues } = topologyOf(loadConfig({ NODE_ENV: 'development' }));
+    const names = [...exchanges, ...queues].map(({ name }) => name);
+    const settings = queues.flatMap(({ arguments: of }) => Object.keys(of));
+    expect([...names, ...settings].filter((word) => !example.includes(`"${word}"`))).toEqual([]);
+  });
 });
 
 describe('what the Dockerfile puts together', () => {
