@@ -11,6 +11,7 @@ import { RollingService } from '../support/rolling-service';
 import { createTestDatabase, type TestDatabase } from '../support/test-database';
 import { testServers } from '../support/test-servers';
 import { createTestVhost, type TestVhost } from '../support/test-vhost';
+import { usageEvent } from '../support/usage-events';
 
 /** 3000 is what the service promises for two cores; the default leaves room for other tests. */
 const EVENTS_PER_SECOND = Number(process.env['ROLL_EVENTS_PER_SECOND'] ?? 300);
@@ -87,10 +88,23 @@ describe(`two replicas of each role, rolled one after the other under ${EVENTS_P
         if (due > 0) {
           await producer?.publish([...events(due, { ...STANDARD_LOAD, seed, spanSeconds: 1 })]);
           sent += due;
-          confirmed = sent;
-          delay.noteConfirmed(performance.now(), sent);
+          confirmed += due;
+          delay.noteConfirmed(performance.now(), confirmed);
         }
         await sleep(SEND_EVERY_MS);
+      }
+    };
+    /** The other way in: through the replicas of the API that are being rolled. */
+    const post = async (): Promise<void> => {
+      while (isRolling) {
+        const answer = await fetch(`${services.get('api')?.url}/analytics/v1/events`, {
+          method: 'POST',
+          headers: { 'x-api-key': KEY, 'content-type': 'application/json' },
+          body: JSON.stringify(usageEvent()),
+        }).catch((error: unknown) => String(error));
+        if (typeof answer !== 'string' && answer.status === 202) confirmed += 1;
+        else failures.push(typeof answer === 'string' ? answer : `${answer.status} ${await answer.text()}`);
+        await sleep(ASK_EVERY_MS);
       }
     };
     const ask = async (): Promise<void> => {
@@ -104,7 +118,7 @@ describe(`two replicas of each role, rolled one after the other under ${EVENTS_P
       }
     };
 
-    const running = Promise.all([send(), ask()]);
+    const running = Promise.all([send(), ask(), post()]);
     const codes: (number | null)[] = [];
     for (const role of ROLES) {
       await sleep(REST_MS);
