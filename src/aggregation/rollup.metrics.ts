@@ -19,6 +19,8 @@ export const rollupWatermarkLag = new Gauge({
   help: 'Age of the instant up to which rollups are materialised; grows while they are not.',
   collect() {
     if (materializedThrough) this.set((Date.now() - materializedThrough.getTime()) / 1_000);
+    // Not zero: the least of all processes is watched, and most of them refresh nothing.
+    else this.remove();
   },
 });
 

@@ -1,4 +1,5 @@
 import { Counter, Gauge } from 'prom-client';
+import { absentUntilSet } from '../platform/telemetry/absent-until-set';
 
 export const budgetSpentRatio = new Gauge({
   name: 'budget_spent_ratio',
@@ -26,7 +27,9 @@ export const budgetWebhooks = new Counter({
 });
 for (const outcome of WEBHOOK_OUTCOMES) budgetWebhooks.inc({ outcome }, 0);
 
-export const budgetFileValid = new Gauge({
-  name: 'budget_file_valid',
-  help: '1 while BUDGETS_FILE is in force as it stands, 0 while it has mistakes and the budgets before stay in force.',
-});
+export const budgetFileValid = absentUntilSet(
+  new Gauge({
+    name: 'budget_file_valid',
+    help: '1 while BUDGETS_FILE is in force as it stands, 0 while it has mistakes and the budgets before stay in force.',
+  }),
+);

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram } from 'prom-client';
+import { absentUntilSet } from '../platform/telemetry/absent-until-set';
 
 export const CANARY_OUTCOMES = ['visible', 'refused', 'invisible', 'failed'] as const;
 export type CanaryOutcome = (typeof CANARY_OUTCOMES)[number];
@@ -16,7 +17,9 @@ export const canaryDelay = new Histogram({
 });
 
 /** Begins with the moment the canary is switched on, so that one that never works is noticed as well. */
-export const canaryLastVisible = new Gauge({
-  name: 'canary_last_visible_timestamp_seconds',
-  help: 'When a synthetic event of this process was last seen in the API, or when its canary began.',
-});
+export const canaryLastVisible = absentUntilSet(
+  new Gauge({
+    name: 'canary_last_visible_timestamp_seconds',
+    help: 'When a synthetic event of this process was last seen in the API, or when its canary began.',
+  }),
+);

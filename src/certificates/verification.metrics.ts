@@ -1,4 +1,5 @@
 import { Gauge } from 'prom-client';
+import { absentUntilSet } from '../platform/telemetry/absent-until-set';
 import type { Verification } from './verification';
 
 const differingRows = new Gauge({
@@ -6,19 +7,23 @@ const differingRows = new Gauge({
   help: 'Rows that the last verification in this process found different, by relation and what it was held against.',
   labelNames: ['relation', 'against'],
 });
-const openGaps = new Gauge({
-  name: 'verify_open_data_gaps',
-  help: 'Gaps of the stream that nobody has acknowledged, as the last verification in this process found.',
-});
+const openGaps = absentUntilSet(
+  new Gauge({
+    name: 'verify_open_data_gaps',
+    help: 'Gaps of the stream that nobody has acknowledged, as the last verification in this process found.',
+  }),
+);
 const finishedAt = new Gauge({
   name: 'verify_last_finished_timestamp_seconds',
   help: 'When the last verification in this process finished, whatever it found; absent before the first.',
   labelNames: ['outcome'],
 });
-const duration = new Gauge({
-  name: 'verify_last_duration_seconds',
-  help: 'How long the last verification in this process took.',
-});
+const duration = absentUntilSet(
+  new Gauge({
+    name: 'verify_last_duration_seconds',
+    help: 'How long the last verification in this process took.',
+  }),
+);
 
 export function noteVerification(verification: Verification, seconds: number): void {
   differingRows.reset();

@@ -15,7 +15,8 @@ new Gauge({
   help: 'Parts of the streams that were lost and that nobody has acknowledged, as of the scrape before.',
   collect() {
     const open = lastCount();
-    if (open !== undefined) this.set(open);
+    if (open === undefined) this.remove();
+    else this.set(open);
   },
 });
 

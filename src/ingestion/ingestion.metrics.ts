@@ -36,7 +36,10 @@ export const streamBytes = new Counter({
   labelNames: ['partition'],
 });
 
-let partitions: () => readonly PartitionProgress[] = () => [];
+let partitions: () => readonly Pick<
+  PartitionProgress,
+  'partition' | 'backlog' | 'dataThrough' | 'ownedAt'
+>[] = () => [];
 
 new Gauge({
   name: 'ingest_backlog_messages',
@@ -71,8 +74,12 @@ const streamMaxAge = new Gauge({
 /** Counts what was committed; nothing is counted twice, because a batch is committed once. */
 @EventsHandler(UsageBatchStored)
 export class IngestionMetrics implements IEventHandler<UsageBatchStored> {
-  constructor(progress: IngestionProgress, { amqpStreamMaxBytes, amqpStreamMaxAge }: Config) {
-    partitions = () => progress.all();
+  constructor(progress: IngestionProgress, config: Config) {
+    const { amqpUrl, amqpStreamMaxBytes, amqpStreamMaxAge, serviceRoles } = config;
+    // Without a broker there is nothing to lag behind: a request is answered after the commit.
+    const isDirect = amqpUrl === null && serviceRoles.includes('ingest');
+    partitions = () =>
+      isDirect ? [{ partition: 0, backlog: 0, dataThrough: Date.now(), ownedAt: 0 }] : progress.all();
     streamMaxBytes.set(amqpStreamMaxBytes);
     streamMaxAge.set(amqpStreamMaxAge / 1_000);
   }

@@ -49,6 +49,15 @@ describe('walking through the runbook', () => {
     return (await service.ask<{ events: Quarantined[] }>('GET', path)).events;
   };
 
+  /** What Prometheus makes of it with the alert rules of the chart. */
+  const alarmed = (...names: string[]) =>
+    eventually(async () => expect(await service.prometheus.alarms()).toEqual(expect.arrayContaining(names)));
+  const calm = (...names: string[]) =>
+    eventually(async () => {
+      const alarms = await service.prometheus.alarms();
+      expect(alarms.filter((name) => names.length === 0 || names.includes(name))).toEqual([]);
+    });
+
   const forgotten = new Map<number, PoolClient>();
 
   /** A forgotten session: it holds a lock on the table until somebody ends it, as the runbooks say. */
@@ -72,6 +81,11 @@ describe('walking through the runbook', () => {
   afterEach(() => {
     for (const client of forgotten.values()) client.release(true);
     forgotten.clear();
+  });
+
+  it('is not needed while all is well: no alert is about to fire', async () => {
+    await drained();
+    await calm();
   });
 
   it.each([
@@ -98,6 +112,7 @@ describe('walking through the runbook', () => {
   it('usage-ingestion-absent: the process is gone', async () => {
     await service.kill('ingest');
     expect(await metric('ingest_lag_seconds')).toBeNaN();
+    await alarmed('UsageIngestionAbsent');
     const owners = async () => (await service.seen('usage-ingestion-absent')).map(({ owner }) => owner);
     const [former] = await owners();
     await publish(20);
@@ -108,6 +123,7 @@ describe('walking through the runbook', () => {
     await service.run('ingest');
     await drained();
     expect(await owners()).not.toContain(former);
+    await calm('UsageIngestionAbsent');
     expect(await metric('ingest_lag_seconds')).toBeLessThan(10);
   });
 
@@ -162,6 +178,7 @@ describe('walking through the runbook', () => {
     await channel.deleteQueue(STREAM);
     await connection.close();
     await eventually(async () => expect(await metric('ingest_open_data_gaps')).toBeGreaterThan(0), 40_000);
+    await alarmed('UsageDataGap');
     expect(await service.look('usage-data-gap')).toMatch(/"kind":"recreated"[^]*"gapId"/);
     expect(await service.verify()).toBe(3);
     await publish(5);
@@ -172,6 +189,7 @@ describe('walking through the runbook', () => {
       expect(await service.ask('POST', `/admin/data-gaps/${gapId}/acknowledge`, reason)).toMatchObject({ status: 200 }); // prettier-ignore
     }
     await eventually(async () => expect(await metric('ingest_open_data_gaps')).toBe(0));
+    await calm('UsageDataGap');
     expect(await service.seen('usage-data-gap')).toEqual([]);
     expect(await service.verify()).toBe(0);
   });
@@ -183,6 +201,7 @@ describe('walking through the runbook', () => {
     const { jobId } = await service.ask<{ jobId: string }>('POST', `/orgs/${ORG_A}/exports`, { window, granularity: 'hourly' }); // prettier-ignore
     const attempts = (outcome: string) => metric('export_duration_seconds_count', { outcome });
     await eventually(async () => expect(await attempts('retried')).toBeGreaterThanOrEqual(2));
+    await alarmed('UsageExportsFailing');
     expect(await service.look('usage-exports-failing')).toMatch(
       new RegExp(`"job_id":"${jobId}".*"failure":".*(denied|403)`, 'i'),
     );
@@ -193,6 +212,7 @@ describe('walking through the runbook', () => {
 
   it('usage-rollups-stalled: no worker is left', async () => {
     await service.kill('worker');
+    await alarmed('UsageRollupsStalled');
     await publish(5, { occurredAt: new Date(Date.now() - 5 * 3_600_000).toISOString() });
     const dirty = async () =>
       (await service.seen('usage-rollups-stalled')).find(({ dirty_windows: count }) => count !== undefined)?.['dirty_windows']; // prettier-ignore
@@ -204,6 +224,7 @@ describe('walking through the runbook', () => {
     }, 40_000);
     await service.run('worker');
     await eventually(async () => expect(await dirty()).toBe('0'));
+    await calm('UsageRollupsStalled');
   });
 
   it('usage-layers-differ: somebody wrote into a rollup', async () => {
@@ -242,11 +263,11 @@ describe('walking through the runbook', () => {
     await drained();
     const rate = ((await metric('ingest_stream_bytes_total')) - bytes) / ((Date.now() - at) / 1_000);
     expect((await metric('ingest_stream_max_bytes')) / rate).toBeLessThan(86_400);
-    const before = await firstOffset();
+    const before = await service.firstOffset();
     await service.vhost.policy('more-room', STREAM, { 'max-length-bytes': 50_000_000 });
     await publish(6_000);
     await drained();
-    expect(await firstOffset()).toBeLessThanOrEqual(before + 3_000);
+    expect(await service.firstOffset()).toBeLessThanOrEqual(before + 3_000);
   });
 
   it('usage-throughput-low: an organisation falls silent', async () => {
@@ -266,19 +287,4 @@ describe('walking through the runbook', () => {
     const missing = runbooks.filter((name) => name !== 'README' && !walked.includes(`'${name}`));
     expect(missing).toEqual([]);
   });
-
-  async function firstOffset(): Promise<number> {
-    const connection = await connect(service.vhost.url);
-    const channel = await connection.createChannel();
-    await channel.prefetch(1);
-    const offset = await new Promise<number>((resolve, reject) => {
-      channel
-        .consume(STREAM, (message) => resolve(Number(message?.properties.headers?.['x-stream-offset'])), {
-          arguments: { 'x-stream-offset': 'first' },
-        })
-        .catch(reject);
-    });
-    await connection.close();
-    return offset;
-  }
 });

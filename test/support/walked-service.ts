@@ -2,11 +2,14 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'amqplib';
 import { freePort } from '../../src/cli/servers/free-port';
 import { ServiceProcess } from '../../src/cli/service-process';
+import { USAGE_STREAM } from '../../src/platform/messaging/topology';
 import { outputOf } from './debian-tools';
 import { commandsOf, inShell } from './documented-commands';
 import { Producer } from './producer';
+import { PrometheusServer } from './prometheus-server';
 import { S3_BUCKET, S3_CREDENTIALS, startTestS3, type TestS3 } from './s3-server';
 import { TcpProxy } from './tcp-proxy';
 import { createTestDatabase, type TestDatabase } from './test-database';
@@ -22,6 +25,7 @@ export type Role = (typeof ROLES)[number];
 export class WalkedService {
   readonly processes = new Map<Role, ServiceProcess>();
   producer!: Producer;
+  prometheus!: PrometheusServer;
 
   private constructor(
     readonly database: TestDatabase,
@@ -72,6 +76,7 @@ export class WalkedService {
       AWS_SECRET_ACCESS_KEY: S3_CREDENTIALS.secretAccessKey,
     });
     try {
+      service.prometheus = await PrometheusServer.start(directory);
       await Promise.all(ROLES.map((role) => service.run(role)));
       service.producer = await Producer.connect(vhost.url);
     } catch (error) {
@@ -87,6 +92,7 @@ export class WalkedService {
     const own = { SERVICE_ROLES: role, ...(role === 'api' && { PORT: port }) };
     const service = await ServiceProcess.start({ ...settings, ...own }, this.logFile(role));
     this.processes.set(role, service);
+    this.prometheus.scrape([...this.processes.values()].map(({ url }) => new URL(url).host));
     await service.ready();
   }
 
@@ -96,8 +102,9 @@ export class WalkedService {
   }
 
   async stop(): Promise<void> {
-    await this.producer?.close();
+    await (this.producer as Producer | undefined)?.close();
     await Promise.all([...this.processes.values()].map((service) => service.stop()));
+    await (this.prometheus as PrometheusServer | undefined)?.stop();
     await this.ingress.close();
     await this.s3.stop();
     await this.vhost.drop();
@@ -157,6 +164,26 @@ export class WalkedService {
   shell(text: string): Promise<{ code: number; text: string }> {
     const { NODE_ENV: _, ...settings } = this.settings;
     return inShell(text, { ...settings, SERVICE: this.url, KEY: this.key });
+  }
+
+  /** Of the oldest message that the stream still has. */
+  async firstOffset(): Promise<number> {
+    const connection = await connect(this.vhost.url);
+    const channel = await connection.createChannel();
+    await channel.prefetch(1);
+    const offset = await new Promise<number>((resolve, reject) => {
+      channel
+        .consume(
+          USAGE_STREAM,
+          (message) => resolve(Number(message?.properties.headers?.['x-stream-offset'])),
+          {
+            arguments: { 'x-stream-offset': 'first' },
+          },
+        )
+        .catch(reject);
+    });
+    await connection.close();
+    return offset;
   }
 
   /** `npm run verify`; 3 means that something waits for a review. */
