@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { performance } from 'node:perf_hooks';
-import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Injectable, Logger } from '@nestjs/common';
 import { CommandBus, EventBus } from '@nestjs/cqrs';
 import { Config } from '../platform/config/config';
 import { ExportFinished } from '../shared/messages/export-finished.event';
@@ -13,6 +13,7 @@ import { ExportJobs } from './export-jobs.repository';
 /** Claims jobs and works on EXPORT_CONCURRENCY of them at a time. */
 @Injectable()
 export class ExportWorker implements BeforeApplicationShutdown {
+  private readonly logger = new Logger(ExportWorker.name);
   /** Says in the row who has the job. */
   private readonly name = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`;
   private readonly stopping = new AbortController();
@@ -68,6 +69,7 @@ export class ExportWorker implements BeforeApplicationShutdown {
     const seconds = (performance.now() - began) / 1_000;
     const { format, orgId, jobId } = job;
     exportDuration.observe({ format, outcome }, seconds);
+    this.logger.log({ jobId, orgId, outcome, attempt: job.attempt, rows, bytes, seconds }, 'An attempt at an export has ended'); // prettier-ignore
     if (outcome === 'succeeded') {
       exportRows.inc({ format }, rows);
       exportBytes.inc({ format }, bytes);

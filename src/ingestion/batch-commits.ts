@@ -36,6 +36,7 @@ export class BatchCommits {
       try {
         const result = await this.ingest(batch);
         this.progress.committed(this.partition, latestOf(batch));
+        this.logger.debug(this.describe(batch), 'Stored a batch');
         return result;
       } catch (error) {
         if (error instanceof PartitionLostError || isGivenUp()) throw error;
@@ -43,6 +44,14 @@ export class BatchCommits {
       }
       await sleep(pauseAfter(attempt), undefined, { signal: this.stopping }).catch(() => undefined);
     }
+  }
+
+  /** `publishedBy`: trace ids of those whose events are in it, where traces are recorded. */
+  private describe({ source, events, publishers = [] }: UsageBatch): object {
+    const offsets =
+      source.kind === 'stream' ? { firstOffset: source.firstOffset, lastOffset: source.lastOffset } : {};
+    const publishedBy = publishers.map((traceparent) => traceparent.split('-')[1]);
+    return { partition: this.partition, ...offsets, events: events.length, publishedBy };
   }
 
   private tell(error: unknown, { source }: UsageBatch, attempt: number): void {

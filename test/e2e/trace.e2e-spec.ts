@@ -36,6 +36,7 @@ describe('a trace', () => {
       DATABASE_URL: database.url,
       AMQP_URL: vhost.url,
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+      LOG_LEVEL: 'debug',
     };
     service = await ServiceProcess.start(settings, join(directory, 'service.log'));
     await service.ready();
@@ -142,6 +143,40 @@ describe('a trace', () => {
       headers: { accept: 'application/openmetrics-text' },
     });
     expect(await metrics.text()).toContain(`# {trace_id="${caller.traceId}"}`);
+  });
+
+  /** Lines of the log that hold a text. */
+  function lines(holding: string): Record<string, unknown>[] {
+    const all = readFileSync(service.logFile, 'utf8').split('\n');
+    return all
+      .filter((line) => line.includes(holding))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  it('has an id by which the log follows an event into its batch, and a request into its file', async () => {
+    const publisher = newTrace();
+    const producer = await Producer.connect(vhost.url);
+    await producer.publish([event()], { traceparent: publisher.traceparent });
+    await producer.close();
+    await eventually(() =>
+      expect(lines(publisher.traceId)).toMatchObject([{ msg: 'Stored a batch', partition: 0, events: 1, lastOffset: expect.any(Number) }]),
+    ); // prettier-ignore
+
+    const caller = newTrace();
+    const answer = await fetch(`${service.url}/analytics/v1/orgs/${ORG_A}/exports`, {
+      method: 'POST',
+      headers: { authorization, 'content-type': 'application/json', traceparent: caller.traceparent },
+      body: JSON.stringify({ window: { start: 'now-1d', end: 'now' }, granularity: 'hourly' }),
+    });
+    const { jobId } = (await answer.json()) as { jobId: string };
+    expect(lines(jobId)).toContainEqual(
+      expect.objectContaining({ msg: 'An export was asked for', requestId: caller.traceId }),
+    );
+    await eventually(() =>
+      expect(lines(jobId)).toContainEqual(
+        expect.objectContaining({ msg: 'An attempt at an export has ended', outcome: 'succeeded' }),
+      ),
+    );
   });
 
   it('shows how rollups are refreshed', async () => {

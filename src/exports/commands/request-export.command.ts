@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { Command, CommandHandler, EventBus, type ICommandHandler } from '@nestjs/cqrs';
 import type { OrgScope, Principal } from '../../access/principal';
 import { Config } from '../../platform/config/config';
@@ -27,6 +28,8 @@ export class RequestExportCommand extends Command<ExportJob> {
  */
 @CommandHandler(RequestExportCommand)
 export class RequestExportHandler implements ICommandHandler<RequestExportCommand> {
+  private readonly logger = new Logger(RequestExportHandler.name);
+
   constructor(
     private readonly config: Config,
     private readonly clock: Clock,
@@ -55,7 +58,10 @@ export class RequestExportHandler implements ICommandHandler<RequestExportComman
       });
     }
     if (!outcome.added) return assertSameRequest(outcome.job, requestHash);
-    this.events.publish(new ExportRequested(outcome.job.jobId));
+    const { jobId, orgId } = outcome.job;
+    // In the request's own line of thought: it carries the request's id, and the worker's lines this job's.
+    this.logger.log({ jobId, orgId }, 'An export was asked for');
+    this.events.publish(new ExportRequested(jobId));
     return outcome.job;
   }
 
