@@ -67,6 +67,16 @@ describe('docker-compose.yml', () => {
     }
   });
 
+  it('mounts nothing inside what it has mounted read-only: there is no place to mount it on', () => {
+    const inside = services.flatMap(([name, { volumes = [] }]) => {
+      const targets = volumes.map((each) => each.split(':')[1] ?? '');
+      return targets
+        .filter((one) => targets.some((other) => one.startsWith(`${other}/`)))
+        .map((one) => `${name}: ${one}`);
+    });
+    expect(inside).toEqual([]);
+  });
+
   it('defines the broker as the service would declare it', () => {
     interface Named { name: string; type?: string; arguments: object } // prettier-ignore
     interface Bound { source: string; destination: string; destination_type: string; routing_key: string } // prettier-ignore

@@ -1,8 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Ajv from 'ajv';
 import addFormats from 'ajv-formats';
 import { parse } from 'yaml';
+import { BudgetsFile } from '../../../src/budgets/budgets-file';
+import { loadConfig } from '../../../src/platform/config/config';
 import { SETTINGS } from '../../../src/platform/config/settings';
 import {
   CHART,
@@ -25,7 +28,17 @@ const EVERYTHING = {
   serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
   prometheusRule: { enabled: true, runbooks: 'https://example.com/runbooks/' },
   dashboards: { enabled: true, annotations: { folder: 'Usage' } },
-  budgets: { budgets: [{ name: 'everything' }] },
+  budgets: {
+    version: 1,
+    budgets: [
+      {
+        org: 'a0000000-0000-4000-8000-00000000000a',
+        period: 'month',
+        amount: '1250.00',
+        thresholds: [50, 100],
+      },
+    ],
+  },
   podAnnotations: { team: 'platform' },
   podLabels: { team: 'platform' },
   nodeSelector: { pool: 'services' },
@@ -242,6 +255,22 @@ describe('the chart', () => {
           JSON.parse(readFileSync(join(CHART, directory, file), 'utf8')),
         );
       }
+    }
+  });
+
+  it('mounts budgets that the service understands where it looks for them', () => {
+    const { data } = one('ConfigMap', '-budgets');
+    const directory = mkdtempSync(join(tmpdir(), 'chart-'));
+    const budgetsFile = join(directory, 'budgets.yaml');
+    writeFileSync(budgetsFile, data?.['budgets.yaml'] ?? '');
+    const config = loadConfig({ NODE_ENV: 'development', BUDGETS_FILE: budgetsFile });
+    expect(BudgetsFile.open(config).all()).toMatchObject([{ period: 'month' }]);
+    rmSync(directory, { recursive: true });
+    for (const role of ['api', 'ingest', 'worker']) {
+      const deployment = one('Deployment', `-${role}`);
+      const [container] = podOf(deployment)?.spec['containers'] as Container[];
+      const { mountPath } = (container?.['volumeMounts'] as { name: string; mountPath: string }[]).find(({ name }) => name === 'budgets') ?? {}; // prettier-ignore
+      expect(environmentOf(deployment)['BUDGETS_FILE']).toBe(`${mountPath}/budgets.yaml`);
     }
   });
 
