@@ -107,7 +107,8 @@ describeEachEngine('a process that keeps rollups', (kind) => {
     await database.pool.query(
       `update rollup_state set materialized_through = '-infinity', watermark = '-infinity'`,
     );
-    await eventually(async () => expect(await materializedThrough()).not.toBeNull());
+    // A lease whose grant was lost with its connection expires after 30 s.
+    await eventually(async () => expect(await materializedThrough()).not.toBeNull(), 45_000);
     await eventually(async () => expect((await pool.query('select 1')).rowCount).toBe(1));
   });
 
@@ -138,8 +139,8 @@ describeEachEngine('a process that keeps rollups', (kind) => {
   });
 });
 
-async function eventually(assertion: () => Promise<void>): Promise<void> {
-  const deadline = Date.now() + 15_000;
+async function eventually(assertion: () => Promise<void>, withinMs = 15_000): Promise<void> {
+  const deadline = Date.now() + withinMs;
   for (;;) {
     try {
       await assertion();

@@ -1,5 +1,5 @@
-import { ExportTrial, ORG_A, ORG_B } from '../../test/support/export-trial';
-import { DAY_MS } from '../shared/time-zone';
+import { ExportTrial, LAST_WEEK, ORG_A, ORG_B } from '../../test/support/export-trial';
+import { DAY_MS, TimeZone } from '../shared/time-zone';
 import { ArtifactStoreError } from './artifacts/artifact-store';
 import { DeleteArtifactsCommand } from './commands/delete-artifacts.command';
 import { ScheduleExportsCommand } from './commands/schedule-exports.command';
@@ -40,9 +40,18 @@ describe('exports', () => {
   describe('scheduled', () => {
     const schedule = () => trial.exporting.commands.execute(new ScheduleExportsCommand());
     const rewind = (ms: number) =>
-      trial.database.pool.query("update export_schedule set fired_through = now() - $1 * interval '1 ms'", [
-        ms,
+      trial.database.pool.query('update export_schedule set fired_through = $1', [
+        new Date(trial.exporting.now.getTime() - ms),
       ]);
+
+    // The trial's usage ends yesterday, whatever day this is: its month is exported from the 8th of the next one on.
+    beforeEach(() => {
+      const month = TimeZone.UTC.floor(Date.parse(LAST_WEEK.end) - DAY_MS, 'month');
+      trial.exporting.now = new Date(TimeZone.UTC.floor(month + 32 * DAY_MS, 'month') + 10 * DAY_MS);
+    });
+    afterEach(() => {
+      trial.exporting.now = new Date();
+    });
 
     it('are added for each organisation with usage, once, and caught up', async () => {
       await rewind(0);

@@ -8,6 +8,7 @@ import { sql } from './sql';
 const TTL_MS = 30_000;
 const RENEW_EVERY_MS = 10_000;
 const ASK_AGAIN_MS = 250;
+const RELEASE_ATTEMPTS = 4;
 
 const acquireLease = sql('platform/acquire-lease');
 const renewLease = sql('platform/renew-lease');
@@ -73,9 +74,23 @@ export class Leases {
       return await work(lease);
     } finally {
       clearInterval(renewal);
-      await this.pool.query({ ...releaseLease, values: claim }).catch((err: unknown) => {
-        this.logger.warn({ err, lease: name }, 'A lease could not be given back, it will expire');
-      });
+      await this.release(claim);
+    }
+  }
+
+  /** Tried again, because what ended the work may have been the connection: otherwise nobody works until it expires. */
+  private async release(claim: readonly unknown[]): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.pool.query({ ...releaseLease, values: [...claim] });
+        return;
+      } catch (err) {
+        if (attempt === RELEASE_ATTEMPTS) {
+          this.logger.warn({ err, lease: claim[0] }, 'A lease could not be given back, it will expire');
+          return;
+        }
+      }
+      await sleep(ASK_AGAIN_MS);
     }
   }
 
