@@ -8,7 +8,7 @@ describe('exports', () => {
   let trial: ExportTrial;
 
   beforeAll(async () => {
-    trial = await ExportTrial.start();
+    trial = await ExportTrial.start(new Date());
   });
   afterAll(() => trial?.stop());
   beforeEach(() => trial.clear());

@@ -24,13 +24,15 @@ export class ExportTrial {
     readonly store: MemoryArtifactStore,
   ) {}
 
-  static async start(): Promise<ExportTrial> {
+  /** `now`: the moment at which the clock stands still until the test moves it; without it, it goes. */
+  static async start(now?: Date): Promise<ExportTrial> {
     const shape = { models: ['m1', 'm2'], clients: ['', 'c'], from: TODAY - 25 * DAY_MS, to: TODAY };
     const events = randomEvents({ ...shape, orgIds: [ORG_A, ORG_B], count: 2_000, seed: 1 });
     const database = await rolledUpDatabase('postgres', events, new Date(TODAY - HOUR_MS));
     const store = new MemoryArtifactStore();
     const exporting = await startExporting(database, {
       store,
+      ...(now ? { now } : {}),
       keys: { finance: ORG_A, other: ORG_B },
       env: {
         EXPORT_MAX_OPEN_PER_ORG: '3',
