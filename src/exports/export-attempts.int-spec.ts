@@ -135,7 +135,7 @@ describe('export jobs', () => {
       await trial.exporting.write(ORG_A, jobId);
       expect((await trial.get(jobId)).body).toMatchObject({ state: 'succeeded', attempt: 2 });
       expect(await trial.exporting.jobs.heartbeat(dead, 1)).toBe(false);
-      expect(await trial.exporting.jobs.succeed(dead, 'exports/x', '{}')).toBe(false);
+      expect(await trial.exporting.jobs.succeed(dead, 'exports/x', '{}', 1)).toBe(false);
       expect(await trial.exporting.jobs.fail(dead, 'x', null)).toBe(false);
       expect(await trial.exporting.jobs.release(dead)).toBe(false);
       expect((await trial.get(jobId)).body).toMatchObject({ state: 'succeeded', attempt: 2 });

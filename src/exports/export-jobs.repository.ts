@@ -147,9 +147,10 @@ export class ExportJobs {
   }
 
   /** Ends the attempt with a file; `false` when it was no longer the worker's, and the file is nobody's. */
-  async succeed(claim: Claim, artifactKey: string, manifest: string): Promise<boolean> {
+  async succeed(claim: Claim, artifactKey: string, manifest: string, rows: number): Promise<boolean> {
     return this.change(claim, {
       state: 'succeeded',
+      rowsWritten: String(rows),
       artifactKey,
       manifest,
       failure: null,

@@ -207,7 +207,10 @@ describe('walking through the runbook', () => {
     );
     service.s3.proxy.heal();
     await eventually(async () => expect(await attempts('succeeded')).toBeGreaterThan(0));
-    expect(await service.ask('GET', `/orgs/${ORG_A}/exports/${jobId}`)).toMatchObject({ state: 'succeeded' });
+    expect(await service.ask('GET', `/orgs/${ORG_A}/exports/${jobId}`)).toMatchObject({
+      state: 'succeeded',
+      rowsWritten: expect.stringMatching(/^[1-9]/),
+    });
   });
 
   it('usage-rollups-stalled: no worker is left', async () => {

@@ -66,7 +66,7 @@ export class WriteExportHandler implements ICommandHandler<WriteExportCommand> {
         signal: AbortSignal.any([signal, ended.signal]),
         progress,
       });
-      if (!(await this.jobs.succeed(job, key, manifestText)))
+      if (!(await this.jobs.succeed(job, key, manifestText, manifest.file.rows)))
         throw new SupersededError('The job is not ours any more.');
       bytes = manifest.file.bytes;
       outcome = 'succeeded';
