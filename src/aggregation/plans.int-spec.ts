@@ -58,9 +58,9 @@ describeEachEngine('plans', (kind) => {
   });
 
   /** The scans of single events in the plan of a statement, with the settings that it has in the service. */
-  async function rawNodes({ name, text, values }: SentStatement): Promise<PlanNode[]> {
+  async function rawNodes({ isTuned, text, values }: SentStatement): Promise<PlanNode[]> {
     const { rows } = await inTransaction(database.pool, async (client) => {
-      if (name.startsWith('aggregation/')) await client.query(tuneReading.text);
+      if (isTuned) await client.query(tuneReading.text);
       return client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>({
         text: `explain (analyze, timing off, format json) ${text}`,
         values: [...values],

@@ -9,6 +9,7 @@ import { AggregationModule } from '../../src/aggregation/aggregation.module';
 import { FreshnessModule } from '../../src/freshness/freshness.module';
 import { Config, loadConfig } from '../../src/platform/config/config';
 import { configureHttp, httpAdapter } from '../../src/platform/http/http-server';
+import { sql } from '../../src/platform/database/sql';
 import { PlatformModule } from '../../src/platform/platform.module';
 import { Clock } from '../../src/shared/clock';
 import { Contract } from './contract';
@@ -17,6 +18,7 @@ import type { TestDatabase } from './test-database';
 // Applied to the client it was called on.
 const original = Client.prototype.query;
 
+const tuneReading = sql('aggregation/tune-reading');
 const SECRET = 'a'.repeat(43);
 /** Of the platform administrator as whom requests are sent. */
 export const READER_KEY = `ak_reader_${SECRET}`;
@@ -35,6 +37,8 @@ export interface Reading {
 }
 
 export interface SentStatement {
+  /** In a transaction that had taken the settings of `sql/aggregation/tune-reading.sql`. */
+  readonly isTuned: boolean;
   readonly name: string;
   readonly text: string;
   readonly values: readonly unknown[];
@@ -93,10 +97,14 @@ export async function startReading(
     queries: app.get(QueryBus),
     async statementsOf(work) {
       const sent: SentStatement[] = [];
+      const tuned = new Set<Client>();
       const spy = jest.spyOn(Client.prototype, 'query');
       spy.mockImplementation(function (this: Client, ...given: unknown[]): void {
         const [statement] = given;
-        if (typeof statement === 'object' && statement !== null && 'name' in statement) sent.push(statement as SentStatement); // prettier-ignore
+        if (statement === tuneReading.text) tuned.add(this);
+        if (statement === 'commit' || statement === 'rollback') tuned.delete(this);
+        if (typeof statement === 'object' && statement !== null && 'name' in statement)
+          sent.push({ ...(statement as Omit<SentStatement, 'isTuned'>), isTuned: tuned.has(this) });
         return Reflect.apply(original, this, given) as never;
       });
       try {
