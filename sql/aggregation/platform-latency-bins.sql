@@ -7,18 +7,28 @@
 -- Columns: slot, other, orgId, modelId as in series; packed (a JSON array of requests * 512 + latency bin, in no order;
 -- of the group "other" a bin may come several times).
 -- Index: the bucket's own of the sketch, or its partitions by bucket.
-with binned as (
+with counted as (
   select
-    width_bucket(bucket, $4::timestamptz[]) as slot,
+    bucket,
     case when $6::boolean then org_id::text else '' end as org_id,
     case when $7::boolean then model_id else '' end as model_id,
     latency_bin,
-    sum(requests) as requests
+    sum(requests)::bigint as requests
   from :relation
   where ($1::uuid[] is null or org_id = any($1::uuid[]))
     and bucket >= $2::timestamptz
     and bucket < $3::timestamptz
     and ($5::text[] is null or model_id = any($5::text[]))
+  group by 1, 2, 3, 4
+),
+binned as (
+  select
+    width_bucket(bucket, $4::timestamptz[]) as slot,
+    org_id,
+    model_id,
+    latency_bin,
+    sum(requests)::bigint as requests
+  from counted
   group by 1, 2, 3, 4
 )
 select
