@@ -16,6 +16,15 @@ const SETTINGS = {
   INGEST_BATCH_MAX_WAIT: '50ms',
 };
 const EVENTS = 2_000;
+/** 2,000 messages of 3 kB in segments of 500 kB are 12; retention may close some early. */
+const MOST_SEGMENTS = 30;
+
+interface Gap {
+  readonly kind: string;
+  readonly incarnation: number;
+  readonly from_offset: number;
+  readonly to_offset: number;
+}
 
 describe('a stream that drops messages before they are read', () => {
   let database: TestDatabase;
@@ -58,27 +67,26 @@ describe('a stream that drops messages before they are read', () => {
     return events.map(({ eventId }) => eventId);
   }
 
-  /** Holds what the stream still had against what is stored, and the one gap against what is not. */
-  async function expectOneGap(published: readonly string[]): Promise<void> {
+  /**
+   * Holds the gaps against what is not stored: they have at least as many offsets, and at most the few more that a
+   * stream skips at the start of its segments. One gap, or more where the reader was so slow that it was overtaken again.
+   */
+  async function expectGapsToExplainLosses(published: readonly string[]): Promise<void> {
     await eventually(async () => expect(await stored()).toContain(published.at(-1)));
     const known = new Set(await stored());
-    const place = (wanted: boolean, from: number) =>
-      published.findIndex((id, index) => index >= from && known.has(id) === wanted);
-    const firstLost = place(false, 0);
-    const firstKept = place(true, firstLost);
-    expect(firstLost).toBeGreaterThanOrEqual(0);
-    expect(firstKept).toBeGreaterThan(firstLost + 100);
-    expect(place(false, firstKept)).toBe(-1);
-    const { rows } = await database.pool.query(
-      'select kind, incarnation, from_offset::integer, to_offset::integer from data_gaps',
+    const lost = published.filter((id) => !known.has(id));
+    expect(lost.length).toBeGreaterThan(100);
+    const { rows: gaps } = await database.pool.query<Gap>(
+      'select kind, incarnation, from_offset::integer, to_offset::integer from data_gaps order by from_offset',
     );
-    // Offsets skip one at the start of a segment, so they are not places; the event before all others has offset 0.
-    expect(rows).toEqual([
-      { kind: 'truncated', incarnation: 1, from_offset: expect.any(Number), to_offset: expect.any(Number) },
-    ]);
-    const [gap] = rows as { from_offset: number; to_offset: number }[];
-    expect(gap?.from_offset).toBeGreaterThanOrEqual(1 + firstLost);
-    expect((gap?.to_offset ?? 0) - (gap?.from_offset ?? 0)).toBeGreaterThanOrEqual(firstKept - firstLost);
+    expect(gaps.map(({ kind, incarnation }) => [kind, incarnation])).toEqual(
+      gaps.map(() => ['truncated', 1]),
+    );
+    const missing = gaps.reduce((sum, gap) => sum + gap.to_offset - gap.from_offset, 0);
+    expect(missing).toBeGreaterThanOrEqual(lost.length);
+    expect(missing).toBeLessThanOrEqual(lost.length + MOST_SEGMENTS);
+    // The event before all others has offset 0.
+    expect(gaps[0]?.from_offset).toBeGreaterThanOrEqual(1 + published.indexOf(lost[0] ?? ''));
   }
 
   it('is noticed by a reader that comes back, which notes the gap and goes on behind it', async () => {
@@ -87,7 +95,7 @@ describe('a stream that drops messages before they are read', () => {
     await stop();
     const published = await publishAll();
     await start();
-    await expectOneGap(published);
+    await expectGapsToExplainLosses(published);
   });
 
   it('is noticed by a reader in the middle of its session, to which RabbitMQ says nothing', async () => {
@@ -103,6 +111,6 @@ describe('a stream that drops messages before they are read', () => {
       await blocker.query('rollback');
       blocker.release();
     }
-    await expectOneGap(published);
+    await expectGapsToExplainLosses(published);
   });
 });
