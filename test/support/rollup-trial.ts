@@ -48,7 +48,7 @@ export function workerOn(database: TestDatabase, clock: Clock) {
     COMPRESS_AFTER: '2d',
   });
   const pool = new WorkerPool(database.url);
-  const engine = new SelectedStorageEngine(pool, config);
+  const engine = new SelectedStorageEngine(pool, pool, config);
   engine.select(database.engine);
   const state = new RollupState(pool);
   const leases = new Leases(pool);

@@ -56,9 +56,15 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{/* Environment of one container: each name once, later ones win. Takes a dict of root and own settings. */}}
+{{/*
+Environment of one container: each name once, later ones win. Takes a dict of root and own settings. The owner of the
+schema is told only to who migrates, and to workers, which refresh its rollups.
+*/}}
 {{- define "usage-analytics.env" -}}
 {{- $secrets := .root.Values.secretEnv -}}
+{{- if and (has .own.SERVICE_ROLES (list "api" "ingest")) (not .own.MIGRATE_ON_START) -}}
+{{- $secrets = omit $secrets "DATABASE_OWNER_URL" -}}
+{{- end -}}
 {{- $plain := merge (dict) .own .root.Values.config -}}
 {{- range $name := keys $plain | sortAlpha }}
 {{- if not (hasKey $secrets $name) }}

@@ -39,6 +39,14 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   return new Config(values as unknown as SettingValues);
 }
 
+/** One secret alone, as NAME or in the file that NAME_FILE names. Throws `ConfigError` for both, or an unreadable file. */
+export function secretOf(name: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const mistakes: string[] = [];
+  const given = readSetting(env, name, true, mistakes);
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
+  return given;
+}
+
 function readSetting(
   env: NodeJS.ProcessEnv,
   name: string,

@@ -54,6 +54,11 @@ const RULES: readonly Rule[] = [
     kept: ({ s3KmsKeyId, s3Sse }) => s3KmsKeyId === null || s3Sse === 'aws:kms',
   },
   {
+    sentence: 'DATABASE_OWNER_URL needs DATABASE_URL: the embedded database has one user.',
+    of: ['databaseOwnerUrl', 'databaseUrl'],
+    kept: ({ databaseOwnerUrl, databaseUrl }) => databaseOwnerUrl === null || databaseUrl !== null,
+  },
+  {
     sentence: 'CANARY_URL needs CANARY_ORG and CANARY_API_KEY.',
     of: ['canaryUrl', 'canaryOrg', 'canaryApiKey'],
     kept: ({ canaryUrl, canaryOrg, canaryApiKey }) =>

@@ -79,6 +79,7 @@ export const SETTINGS = {
   currency: setting('CURRENCY', matching(/^[A-Z]{3}$/, 'a currency code of ISO 4217 such as USD'), 'USD', 'The one currency of all costs.'), // prettier-ignore
 
   databaseUrl: setting('DATABASE_URL', url('postgres:', 'postgresql:'), null, 'PostgreSQL 15 or newer, or TimescaleDB. Not set: an embedded PostgreSQL in DATA_DIR.', { secret: true }), // prettier-ignore
+  databaseOwnerUrl: setting('DATABASE_OWNER_URL', url('postgres:', 'postgresql:'), null, 'The same database as the owner of its schema, where DATABASE_URL is a user of the role usage_analytics_service. Needed by whoever migrates, and on TimescaleDB by the role worker, because only an owner can refresh, compress and drop there. Not set: DATABASE_URL is the owner.', { secret: true }), // prettier-ignore
   storageEngine: setting('STORAGE_ENGINE', oneOf(['auto', 'timescale', 'postgres']), 'auto', 'auto: TimescaleDB where the extension can be created. A schema keeps the engine it was made with.'), // prettier-ignore
   migrateOnStart: setting('MIGRATE_ON_START', flag, 'true', 'false where a job migrates; the process then waits for the schema.'), // prettier-ignore
   databaseApiPoolSize: setting('DATABASE_API_POOL_SIZE', wholeNumber(1, 200), '10', 'Connections that answer requests.'), // prettier-ignore

@@ -98,7 +98,10 @@ export class DatabaseSchema implements OnModuleInit, OnModuleDestroy {
   }
 
   private async settle(): Promise<StorageEngineKind> {
-    const wanted = { databaseUrl: this.server.url, engine: this.config.storageEngine };
+    const wanted = {
+      databaseUrl: this.config.migrateOnStart ? this.server.ownerUrl : this.server.url,
+      engine: this.config.storageEngine,
+    };
     if (this.config.migrateOnStart) {
       return migrate({ ...wanted, log: (message, fields) => this.logger.log({ ...fields }, message) });
     }

@@ -6,7 +6,7 @@ import { Config } from '../config/config';
 import { DatabaseSchema } from './database-schema';
 import { DatabaseServer } from './database-server';
 import { Leases } from './lease';
-import { ApiPool, IngestPool, SESSION_OPTIONS, WorkerPool } from './pools';
+import { ApiPool, IngestPool, OwnerPool, SESSION_OPTIONS, WorkerPool } from './pools';
 import { SelectedStorageEngine } from './selected-storage-engine';
 import { StorageEngine } from './storage-engine';
 
@@ -64,6 +64,11 @@ const logger = new Logger('DatabaseModule');
       inject: [DatabaseServer],
       useFactory: ({ url }: DatabaseServer) => new WorkerPool(url),
     },
+    {
+      provide: OwnerPool,
+      inject: [DatabaseServer],
+      useFactory: ({ ownerUrl }: DatabaseServer) => new OwnerPool(ownerUrl),
+    },
     SelectedStorageEngine,
     { provide: StorageEngine, useExisting: SelectedStorageEngine },
     DatabaseSchema,
@@ -73,6 +78,7 @@ const logger = new Logger('DatabaseModule');
     ApiPool,
     IngestPool,
     WorkerPool,
+    OwnerPool,
     StorageEngine,
     DatabaseSchema,
     DatabaseServerModule,
@@ -87,11 +93,14 @@ export class DatabaseModule implements OnApplicationShutdown {
     @Inject(ApiPool) private readonly apiPool: ApiPool,
     @Inject(IngestPool) private readonly ingestPool: IngestPool,
     @Inject(WorkerPool) private readonly workerPool: WorkerPool,
+    @Inject(OwnerPool) private readonly ownerPool: OwnerPool,
   ) {}
 
   async onApplicationShutdown(): Promise<void> {
     if (this.dataSource.isInitialized) await this.dataSource.destroy();
-    const ended = Promise.all([this.apiPool, this.ingestPool, this.workerPool].map((pool) => pool.end()));
+    const ended = Promise.all(
+      [this.apiPool, this.ingestPool, this.workerPool, this.ownerPool].map((pool) => pool.end()),
+    );
     // A statement that runs on is left to the server; it must not hold up the exit.
     await Promise.race([ended, sleep(PATIENCE_MS, undefined, { ref: false })]);
     await this.server.stop();

@@ -67,6 +67,13 @@ export class IngestPool extends DatabasePool {
   }
 }
 
+/** What only the owner of the relations can do on TimescaleDB: refresh, compress, drop. Statements have no limit. */
+export class OwnerPool extends DatabasePool {
+  constructor(ownerUrl: string) {
+    super(ownerUrl, 'owner', { max: 4, idle_in_transaction_session_timeout: 60_000 });
+  }
+}
+
 /** Refreshes rollups, expires data, writes exports: work that may take long, so statements have no limit. */
 export class WorkerPool extends DatabasePool {
   constructor(databaseUrl: string) {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../config/config';
-import { WorkerPool } from './pools';
+import { OwnerPool, WorkerPool } from './pools';
 import { PostgresEngine } from './postgres-engine';
 import {
   type RefreshWindow,
@@ -20,6 +20,7 @@ export class SelectedStorageEngine extends StorageEngine {
 
   constructor(
     private readonly pool: WorkerPool,
+    private readonly ownerPool: OwnerPool,
     private readonly config: Config,
   ) {
     super();
@@ -32,7 +33,7 @@ export class SelectedStorageEngine extends StorageEngine {
   select(kind: StorageEngineKind): void {
     this.selected =
       kind === 'timescale'
-        ? new TimescaleEngine(this.pool)
+        ? new TimescaleEngine(this.pool, this.ownerPool)
         : new PostgresEngine(this.pool, this.config.rawRetention);
   }
 

@@ -46,7 +46,11 @@ const compressChunk = sql('engine/timescale/compress-chunk');
 export class TimescaleEngine extends StorageEngine {
   readonly kind: StorageEngineKind = 'timescale';
 
-  constructor(private readonly pool: Pool) {
+  /** `owner` connects as the owner of the relations: TimescaleDB lets nobody else refresh, compress or drop. */
+  constructor(
+    private readonly pool: Pool,
+    private readonly owner: Pool = pool,
+  ) {
     super();
   }
 
@@ -61,7 +65,7 @@ export class TimescaleEngine extends StorageEngine {
   }
 
   async noticeChangesBelow(watermark: Date): Promise<void> {
-    await withConnection(this.pool, (client) => run(client, noticeChanges.text, [watermark]));
+    await withConnection(this.owner, (client) => run(client, noticeChanges.text, [watermark]));
   }
 
   async advance(window: RefreshWindow): Promise<void> {
@@ -83,7 +87,7 @@ export class TimescaleEngine extends StorageEngine {
   async rebuild(window: RefreshWindow, _orgId: string | null, signal?: AbortSignal): Promise<void> {
     await this.alone(async () => {
       const { raw_from: from, materialized_through: through } = await this.state();
-      await withConnection(this.pool, async (client) => {
+      await withConnection(this.owner, async (client) => {
         for (const [relation, bucketMs] of ROLLUPS) {
           for (const { start, end } of bucketWindows([window], bucketMs, { from, through })) {
             signal?.throwIfAborted();
@@ -121,7 +125,7 @@ export class TimescaleEngine extends StorageEngine {
   }
 
   private async refreshWithin(windows: readonly RefreshWindow[], bounds: RefreshBounds): Promise<void> {
-    await withConnection(this.pool, async (client) => {
+    await withConnection(this.owner, async (client) => {
       for (const [relation, bucketMs] of ROLLUPS) {
         for (const { start, end } of bucketWindows(windows, bucketMs, bounds)) {
           await run(client, refreshRollup.over(relation).text, [start, end]);
@@ -142,7 +146,7 @@ export class TimescaleEngine extends StorageEngine {
    * transaction that holds the lock; it runs on another connection meanwhile.
    */
   private async alone(work: (client: PoolClient) => Promise<unknown>): Promise<void> {
-    await inTransaction(this.pool, async (client) => {
+    await inTransaction(this.owner, async (client) => {
       await client.query(`set local lock_timeout = '5s'`);
       await client.query(`set local idle_in_transaction_session_timeout = '15min'`);
       await client.query(lockRollups.text);

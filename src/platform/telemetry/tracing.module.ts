@@ -1,6 +1,6 @@
 import { Inject, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
-import { ApiPool, IngestPool, WorkerPool } from '../database/pools';
+import { ApiPool, IngestPool, OwnerPool, WorkerPool } from '../database/pools';
 import { traceBus } from './traced-buses';
 import { tracePool } from './traced-pool';
 import { isTracing, stopTracing } from './tracing';
@@ -14,12 +14,13 @@ export class TracingModule implements OnModuleInit, OnApplicationShutdown {
     @Inject(ApiPool) private readonly apiPool: ApiPool,
     @Inject(IngestPool) private readonly ingestPool: IngestPool,
     @Inject(WorkerPool) private readonly workerPool: WorkerPool,
+    @Inject(OwnerPool) private readonly ownerPool: OwnerPool,
   ) {}
 
   onModuleInit(): void {
     if (!isTracing()) return;
     for (const bus of [this.commands, this.queries]) traceBus(bus);
-    for (const pool of [this.apiPool, this.ingestPool, this.workerPool]) tracePool(pool);
+    for (const pool of [this.apiPool, this.ingestPool, this.workerPool, this.ownerPool]) tracePool(pool);
   }
 
   onApplicationShutdown(): Promise<void> {

@@ -21,6 +21,7 @@ const EVERYTHING = {
   image: { digest: `sha256:${'a'.repeat(64)}` },
   imagePullSecrets: [{ name: 'registry' }],
   config: { S3_BUCKET: 'exports', INGEST_PARTITIONS: 4, EXPORT_CONCURRENCY: 2 },
+  secretEnv: { DATABASE_OWNER_URL: { name: 'usage-analytics', key: 'database-owner-url' } },
   roles: { worker: { env: { EXPORT_CONCURRENCY: 1 } } },
   autoscaling: { api: { enabled: true }, ingest: { enabled: true } },
   ingress: { enabled: true, className: 'nginx', hosts: ['usage.example.com'], tls: [{ secretName: 'tls' }] },
@@ -210,6 +211,14 @@ describe('the chart', () => {
         INGEST_PARTITIONS: '4',
       });
     }
+  });
+
+  it('tells the owner of the schema to who migrates and to workers', () => {
+    const told = manifests.filter((manifest) => podOf(manifest) && JSON.stringify(manifest).includes('DATABASE_OWNER_URL')); // prettier-ignore
+    expect(told.map(({ metadata }) => metadata.name.replace(/^.*-/, '')).sort()).toEqual([
+      'migration',
+      'worker',
+    ]);
   });
 
   it('migrates before anything else, with nothing that the chart makes itself', () => {
