@@ -215,3 +215,12 @@ function withField(field: string, text: string): string {
   const { [field as 'cost']: _replaced, ...others } = usageEvent();
   return `${JSON.stringify(others).slice(0, -1)},"${field}":${text}}`;
 }
+
+/** Hosts in the URL of a webhook that would reach this machine, its neighbours or its cloud's metadata. */
+export const HOSTILE_WEBHOOK_HOSTS: readonly string[] = [
+  '127.0.0.1', '127.1', '127.0.0.1.', '0x7f000001', '0x7f.0.0.1', '2130706433', '0177.0.0.1', '017700000001', '0', '0.0.0.0',
+  'localhost', 'LOCALHOST', '127。0。0。1', '①②⑦.⓪.⓪.①', '%31%32%37.0.0.1', 'user:pass@127.0.0.1', '8.8.8.8@127.0.0.1',
+  '[::1]', '[::]', '[0:0:0:0:0:0:0:1]', '[::127.0.0.1]', '[::ffff:127.0.0.1]', '[::ffff:7f00:1]', '[0:0:0:0:0:ffff:127.0.0.1]',
+  '[64:ff9b::7f00:1]', '[2002:7f00:1::]', '169.254.169.254', '0xa9fea9fe', '2852039166', '[::ffff:a9fe:a9fe]', '[fd00:ec2::254]',
+  '100.100.100.200', '10.0.0.1', '172.16.0.1', '192.168.0.1', '192.168.257', '[fe80::1]', '[fc00::1]', '224.0.0.1', '255.255.255.255',
+]; // prettier-ignore
