@@ -3,7 +3,7 @@ const node = {
   testEnvironment: 'node',
   transform: { '^.+\\.ts$': '@swc/jest' },
   setupFilesAfterEnv: ['<rootDir>/test/support/timeout.setup.cjs'],
-  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/\\.data/'],
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/\\.data/', '<rootDir>/\\.stryker-tmp/'],
 };
 
 const onServers = {

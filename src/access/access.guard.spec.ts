@@ -8,6 +8,7 @@ import { SharedRedis } from '../platform/cache/shared-redis';
 import { Config, loadConfig } from '../platform/config/config';
 import { AllowAnonymous } from '../platform/http/allow-anonymous.decorator';
 import { configureHttp, httpAdapter } from '../platform/http/http-server';
+import type { LoggedRequest } from '../platform/logging/log-options';
 import { Clock, SystemClock } from '../shared/clock';
 import { AppError } from '../shared/errors';
 import { AccessGuard } from './access.guard';
@@ -31,6 +32,12 @@ class TrialController {
   @Requires('usage:read')
   usage(@Scope() scope: OrgScope, @CurrentPrincipal() principal: Principal): object {
     return { orgId: scope.orgId, principal: principal.id };
+  }
+
+  @Get('orgs/:orgId/exports/:jobId')
+  @Requires('exports:read')
+  oneExport(): string {
+    return 'export';
   }
 
   @Get('usage')
@@ -62,6 +69,8 @@ describe('access', () => {
   /** What the database would have kept; `auditIsAway` makes it refuse. */
   const audited: AuditedDecision[] = [];
   let auditIsAway = false;
+  /** Of the last request. */
+  let logged: LoggedRequest;
   const audit = {
     record: async (decision: AuditedDecision) => {
       if (auditIsAway) throw new AppError('unavailable', 'The audit log cannot be written.');
@@ -77,6 +86,7 @@ describe('access', () => {
   beforeAll(async () => {
     const apiKeys = [
       { id: 'viewer', sha256, orgId: OWN.toUpperCase(), roles: ['org-viewer'] },
+      { id: 'finance', sha256, orgId: OWN, roles: ['org-finance', 'org-viewer'] },
       { id: 'admin', sha256, orgId: null, roles: ['platform-admin'] },
       { id: 'router', sha256, orgId: null, roles: ['producer'] },
       { id: 'orphan', sha256, orgId: null, roles: ['org-admin'] },
@@ -100,6 +110,8 @@ describe('access', () => {
     const testing = await Test.createTestingModule({ imports: [TrialModule] }).compile();
     app = testing.createNestApplication<NestFastifyApplication>(httpAdapter(config), { logger: false });
     await configureHttp(app);
+    const remember = async ({ raw }: { raw: object }) => void (logged = raw as LoggedRequest);
+    app.getHttpAdapter().getInstance().addHook('onResponse', remember);
     await app.init();
   });
   afterAll(() => app.close());
@@ -154,18 +166,32 @@ describe('access', () => {
 
   it('refuses everyone on a route that says nothing', async () => {
     expect(await get('/silent', {})).toMatchObject({ status: 401 });
-    expect(await get('/silent', as('admin'))).toMatchObject({ status: 403 });
+    const detail = 'Nobody may do this: the route grants nothing.';
+    expect(await get('/silent', as('admin'))).toMatchObject({ status: 403, detail });
   });
 
   it('lets anyone in where that is said', async () => {
     expect(await get('/open', {})).toMatchObject({ status: 200 });
   });
 
-  it('refuses an organisation that is no UUID by its parameter', async () => {
-    expect(await get('/orgs/acme/usage', as('admin'))).toMatchObject({
+  it.each(['acme', `x${OWN}`, `${OWN}x`, OWN.slice(1), OWN.replace('-', ''), OWN.replace('f', 'g'), OWN.slice(0, -1), 'abcdef11-1111-4111-111111111111', 'abcdef11-111-4111-8111-111111111111'])(
+    'refuses an organisation that is no UUID by its parameter, and does not repeat it in the log: %s', async (orgId) => {
+    expect(await get(`/orgs/${orgId}/usage`, as('admin'))).toMatchObject({
       status: 400,
       errors: [{ parameter: 'orgId', detail: 'must be a UUID.' }],
     });
+    expect(logged.orgId).toBeUndefined();
+    expect(audited).toEqual([expect.objectContaining({ orgId: null, decision: 'refused' })]);
+  }); // prettier-ignore
+
+  it('tells the log who asked and for whom, and counts every request of a principal', async () => {
+    const answered = await get(`/orgs/${OWN.toUpperCase()}/usage`, as('viewer'));
+    expect(logged).toMatchObject({ principalId: 'viewer', orgId: OWN });
+    expect(answered.headers).toHaveProperty('ratelimit');
+    const refused = await get(`/orgs/${FOREIGN}/usage`, as('viewer'));
+    expect(logged.orgId).toBeUndefined();
+    expect(refused.headers).toHaveProperty('ratelimit');
+    expect((await get('/open', {})).headers).not.toHaveProperty('ratelimit');
   });
 
   it('leaves what comes from the broker to the broker’s own access control', async () => {
@@ -186,6 +212,7 @@ describe('access', () => {
 
   it('keeps a decision on what needs an entry, granted or refused, and on nothing else', async () => {
     await get(`/orgs/${OWN}/usage`, as('viewer'));
+    await get(`/orgs/${OWN.toUpperCase()}/usage`, as('viewer'));
     await get(`/orgs/${OWN}/usage`, {});
     expect(audited).toEqual([]);
     await get(`/orgs/${FOREIGN}/usage`, as('viewer'));
@@ -205,6 +232,50 @@ describe('access', () => {
     ]);
   }); // prettier-ignore
 
+  it('keeps of a decision who, when, by what right and what for, bounded and storable', async () => {
+    const headers = { ...as('finance'), 'x-request-id': 'request-7' };
+    const before = Date.now();
+    await get(`/orgs/${OWN}/exports/job-1`, headers);
+    await get(`/orgs/${OWN}/exports/a%00b${'x'.repeat(90)}`, headers);
+    expect(audited).toEqual([
+      {
+        decidedAt: expect.any(Date),
+        principalId: 'finance',
+        principalKind: 'api-key',
+        principalOrgId: OWN,
+        principalRoles: ['org-finance', 'org-viewer'],
+        permission: 'exports:read',
+        method: 'GET',
+        route: '/orgs/:orgId/exports/:jobId',
+        orgId: OWN,
+        resourceId: 'job-1',
+        decision: 'granted',
+        requestId: 'request-7',
+      },
+      expect.objectContaining({ resourceId: `a\uFFFDb${'x'.repeat(90)}` }),
+    ]);
+    expect(audited[0]?.decidedAt.getTime()).toBeGreaterThanOrEqual(before);
+    await get('/usage', as('admin'));
+    expect(audited.at(-1)).toMatchObject({ resourceId: null });
+  });
+
+  it.each([
+    ['a token', { authorization: 'Bearer a.b.c' }, 'The bearer token is not valid'],
+    ['a token in lower case', { authorization: 'bearer   a.b.c' }, 'The bearer token is not valid'],
+    ['a key', { 'x-api-key': 'ak_' }, 'The API key is not valid'],
+    ['none', {}, 'Send one credential'],
+    ['both', { 'x-api-key': 'ak_', authorization: 'Bearer a.b.c' }, 'Send one credential'],
+    ['a token with more behind it', { authorization: 'Bearer a.b.c d' }, 'Send one credential'],
+    ['a token with more before it', { authorization: 'xBearer a.b.c' }, 'Send one credential'],
+    ['no token', { authorization: 'Bearer ' }, 'Send one credential'],
+    ['another scheme', { authorization: 'Basic YTpi' }, 'Send one credential'],
+    ['a key with another scheme', { ...as('viewer'), authorization: 'Basic YTpi' }, 'Send one credential'],
+  ])('looks at %s', async (_, headers, detail) => {
+    const answer = await get(`/orgs/${OWN}/usage`, headers);
+    expect(answer).toMatchObject({ status: 401, detail: expect.stringContaining(detail) });
+    expect(answer.headers).not.toHaveProperty('ratelimit');
+  });
+
   it('lets nobody in without the entry', async () => {
     auditIsAway = true;
     expect(await get('/usage', as('admin'))).toMatchObject({ status: 503 });
@@ -216,20 +287,13 @@ describe('access', () => {
   });
 
   it.each([
-    ['no credential', {}],
     ['an unknown key', as('nobody')],
     ['a wrong secret', { 'x-api-key': `ak_viewer_${'T'.repeat(43)}` }],
     ['half a key', { 'x-api-key': 'ak_viewer' }],
     ['a key with more behind it', { 'x-api-key': `ak_viewer_${SECRET}x` }],
-    ['basic authentication', { authorization: 'Basic dXNlcjpwYXNz' }],
-    ['a token where there is no key set', { authorization: 'Bearer a.b.c' }],
     ['two credentials', { ...as('viewer'), authorization: 'Bearer a.b.c' }],
   ])('does not know who is calling by %s', async (_, headers) => {
-    const answer = await get(`/orgs/${OWN}/usage`, headers);
-    expect(answer).toMatchObject({ status: 401 });
-    expect(answer.headers).toMatchObject({
-      'www-authenticate': 'Bearer',
-      'content-type': 'application/problem+json',
-    });
+    const expected = { 'www-authenticate': 'Bearer', 'content-type': 'application/problem+json' };
+    expect(await get(`/orgs/${OWN}/usage`, headers)).toMatchObject({ status: 401, headers: expected });
   });
 });

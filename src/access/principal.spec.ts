@@ -30,7 +30,15 @@ describe('a principal', () => {
 
   it('without an organisation sees none unless its role is the platform’s', () => {
     expect(OrgScope.of(principal(null, 'org-admin'), ORG)).toBeUndefined();
-    expect(OrgScope.of(principal(null, 'platform-admin'), ORG)?.orgId).toBe(ORG);
+    expect(OrgScope.of(principal(null, 'org-viewer', 'platform-admin'), ORG)?.orgId).toBe(ORG);
+  });
+
+  it('of an organisation gets the scope of that one and of no other, however it is written', () => {
+    const own = 'abcdef11-1111-4111-8111-111111111111';
+    const scope = OrgScope.of(principal(own, 'org-viewer'), own.toUpperCase());
+    expect(scope).toMatchObject({ orgId: own, isGranted: true });
+    expect(OrgScope.of(principal(own, 'org-viewer'), ORG)).toBeUndefined();
+    expect(OrgScope.of(principal(own), '')).toBeUndefined();
   });
 });
 
