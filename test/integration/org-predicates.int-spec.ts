@@ -160,7 +160,7 @@ describe('the predicate of the organisation', () => {
       const event = { orgId: ORG_A, eventId, occurredAt: 0, payloadHash: '' } as UsageEvent;
       probes.push([`the identity ${eventId}`, () => identities.compare(event, false)]);
     }
-    const all = { now: NOW, orgId: ORG_A, start: null, end: null, retentionHourly: 396 * 24 * HOUR_MS, listed: 100 }; // prettier-ignore
+    const all = { now: NOW, orgId: ORG_A, start: null, end: null, retentionHourly: 396 * 24 * HOUR_MS, lateHorizon: 4 * 24 * HOUR_MS, listed: 100 }; // prettier-ignore
     probes.push(['a verification', () => verify(database.pool, all)]);
     const window = { start: '2026-11-23', end: '2026-11-24' };
     for (const [granularity, format] of [['hourly', 'csv'], ['events', 'csv'], ['daily', 'focus']] as const) // prettier-ignore
