@@ -59,7 +59,7 @@ type Row = Readonly<Record<string, unknown>>;
 function countsIn(value: unknown): Row[] {
   if (typeof value !== 'object' || value === null) return [];
   const within = Object.entries(value).flatMap(([name, each]) => (name === 'change' ? [] : countsIn(each)));
-  return 'requests' in value && 'inputTokens' in value ? [value as Row, ...within] : within;
+  return 'requests' in value && 'inputTokens' in value ? [value, ...within] : within;
 }
 
 function isOf(number: number, { requests, inputTokens, outputTokens }: Row): boolean {
