@@ -18,6 +18,8 @@ const QUIET_MS = 1_000;
 const STALLED_MS = 15_000;
 /** So many measurements in a row must find that the stream ends below the cursor, lest a slow broker look like it. */
 const RECREATION_EVIDENCE = 3;
+/** So many measurements in a row must find nothing in a stream before it is taken for empty, for the same reason. */
+const EMPTINESS_EVIDENCE = 3;
 
 /**
  * What happens beside a session: renews the lease, measures the backlog, and ends the session when the partition has
@@ -31,6 +33,7 @@ export class PartitionUpkeep {
   private backlog = 0;
   private measuredFrom: number | undefined;
   private recreationEvidence = 0;
+  private silences = 0;
 
   constructor(
     private readonly stream: string,
@@ -75,10 +78,13 @@ export class PartitionUpkeep {
     const newestChunk = await this.onChannel((channel) =>
       probeStream(channel, this.stream, 'last', PROBE_WAIT_MS),
     );
-    this.backlog = newestChunk === undefined ? 0 : Math.max(0, newestChunk + 1 - session.nextOffset);
+    if (newestChunk !== undefined) this.backlog = Math.max(0, newestChunk + 1 - session.nextOffset);
+    this.silences = newestChunk === undefined ? this.silences + 1 : 0;
+    // A stream that was read still has its newest segment: where nothing comes of it the broker is slow.
+    const isEmpty = session.nextOffset === 0 && this.silences >= EMPTINESS_EVIDENCE;
     // Nothing is known of a stream before it has shown that it is the cursor's.
     const known = session.isVerified || cursor.nextOffset === 0;
-    this.measuredFrom = known ? startedAt : undefined;
+    this.measuredFrom = known && (newestChunk !== undefined || isEmpty) ? startedAt : undefined;
     this.progress.measured(cursor.partition, this.backlog);
     if (!known) return this.doubt();
     const { quietSince } = session;
