@@ -1,0 +1,176 @@
+import type { UsageEvent } from '../../src/shared/usage-event/usage-event';
+import { connectionError, never, type Turns } from './turns';
+
+export interface Cursor {
+  epoch: number;
+  owner: string | null;
+  renewedAt: number;
+  nextOffset: number;
+  lastMessageHash: Buffer | null;
+  dataThrough: number;
+}
+
+export interface LedgerCounts {
+  stored: number;
+  duplicates: number;
+  conflicts: number;
+  quarantined: number;
+}
+
+/** What is committed. */
+export class Tables {
+  readonly cursors = new Map<number, Cursor>();
+  /** Payload hash and day of arrival of each identity, newest first. */
+  readonly keys = new Map<string, { readonly hash: string; readonly arrivedOn: number }[]>();
+  /** By identity and time of occurrence. */
+  readonly events = new Map<string, UsageEvent>();
+  readonly quarantine = new Set<string>();
+  readonly ledger = new Map<string, LedgerCounts>();
+  readonly batches: (LedgerCounts & { readonly partition: number; readonly lastOffset: number })[] = [];
+  readonly gaps: { readonly partition: number; readonly from: number; readonly to: number }[] = [];
+  /** Places in the streams of which something is committed, `partition/offset`. */
+  readonly places = new Set<string>();
+}
+
+/** An open transaction; it sees what is committed and keeps what it writes to itself. */
+export class Transaction {
+  readonly writes: ((tables: Tables) => void)[] = [];
+  /** What it has locked: cursors, identities it claims, events it stores. */
+  readonly locks = new Set<string>();
+  readonly ended: Promise<void>;
+  isOpen = true;
+  private end!: () => void;
+
+  constructor() {
+    this.ended = new Promise((resolve) => (this.end = resolve));
+  }
+
+  close(): void {
+    this.isOpen = false;
+    this.end();
+  }
+}
+
+/** The process that a connection belongs to. */
+export interface Owner {
+  isAlive: boolean;
+}
+
+/** A database with read-committed transactions and row locks, as far as ingestion needs them. */
+export class MemoryDatabase {
+  readonly tables = new Tables();
+  private readonly open = new Set<{ transaction: Transaction; owner: Owner; committing: boolean }>();
+
+  constructor(
+    readonly turns: Turns,
+    private readonly check: (tables: Tables) => void,
+  ) {}
+
+  connect(owner: Owner): MemoryClient {
+    return new MemoryClient(this, owner);
+  }
+
+  begin(owner: Owner): Transaction {
+    const transaction = new Transaction();
+    this.open.add({ transaction, owner, committing: false });
+    return transaction;
+  }
+
+  commit(transaction: Transaction): void {
+    if (!transaction.isOpen) return;
+    for (const write of transaction.writes) write(this.tables);
+    this.close(transaction);
+    this.check(this.tables);
+  }
+
+  /** A statement of its own. */
+  apply(write: (tables: Tables) => void): void {
+    write(this.tables);
+    this.check(this.tables);
+  }
+
+  close(transaction: Transaction): void {
+    for (const each of this.open) if (each.transaction === transaction) this.open.delete(each);
+    transaction.close();
+  }
+
+  /** COMMIT is on its way: whether the process lives to hear of it does not matter any more. */
+  sent(transaction: Transaction): void {
+    for (const each of this.open) if (each.transaction === transaction) each.committing = true;
+  }
+
+  /** What PostgreSQL does when a client has gone. */
+  abandon(owner: Owner): void {
+    for (const each of [...this.open]) {
+      if (each.owner === owner && !each.committing) this.close(each.transaction);
+    }
+  }
+
+  /** Waits for whoever else holds it; `by` holds it from then on, if it is a transaction. */
+  async lock(name: string, by: Transaction | null): Promise<void> {
+    for (;;) {
+      const holder = [...this.open].find(
+        (each) => each.transaction !== by && each.transaction.locks.has(name),
+      );
+      if (!holder) break;
+      await holder.transaction.ended;
+    }
+    by?.locks.add(name);
+  }
+}
+
+/** One connection. */
+export class MemoryClient {
+  transaction: Transaction | undefined;
+  private isBroken = false;
+
+  constructor(
+    readonly database: MemoryDatabase,
+    private readonly owner: Owner,
+  ) {}
+
+  /** `begin`, `commit` and `rollback`; everything else goes through the store. */
+  async query(statement: string): Promise<{ command: string }> {
+    const { database } = this;
+    if (statement === 'commit') return this.commit();
+    await this.step(statement);
+    if (statement === 'begin') this.transaction = database.begin(this.owner);
+    else this.rollback();
+    return { command: statement.toUpperCase() };
+  }
+
+  release(): void {
+    this.rollback();
+  }
+
+  /** Waits for its turn. Throws when the connection breaks; the transaction is gone then. */
+  async step(label: string): Promise<void> {
+    if (this.isBroken) throw connectionError();
+    const fate = await this.database.turns.turn(label);
+    if (!this.owner.isAlive) return never();
+    if (fate !== 'done') this.break();
+  }
+
+  private async commit(): Promise<{ command: string }> {
+    const { database, transaction } = this;
+    if (this.isBroken || !transaction) throw connectionError();
+    database.sent(transaction);
+    const fate = await database.turns.turn('commit');
+    if (fate === 'breaks-before') database.close(transaction);
+    else database.commit(transaction);
+    if (!this.owner.isAlive) return never();
+    if (fate !== 'done') this.break();
+    return { command: 'COMMIT' };
+  }
+
+  private rollback(): void {
+    if (this.transaction) this.database.close(this.transaction);
+    this.transaction = undefined;
+  }
+
+  private break(): never {
+    this.isBroken = true;
+    this.rollback();
+    throw connectionError();
+  }
+}

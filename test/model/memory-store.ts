@@ -1,0 +1,161 @@
+import type { PoolClient } from 'pg';
+import type { BatchLedger } from '../../src/ingestion/batch-ledger';
+import type { BatchIdentities, BatchOutcomes } from '../../src/ingestion/batch-outcomes';
+import { positionKey, UsageBatchStore } from '../../src/ingestion/usage-batch.store';
+import type { Config } from '../../src/platform/config/config';
+import { PartitionLostError, type UsageBatch } from '../../src/shared/messages/ingest-usage.command';
+import type { PositionedEvent, UsageEvent } from '../../src/shared/usage-event/usage-event';
+import type { MemoryClient, Tables, Transaction } from './memory-database';
+
+const DAY_MS = 86_400_000;
+
+/** As PostgreSQL says it. */
+function uniqueViolation(): Error {
+  return Object.assign(new Error('duplicate key value'), { code: '23505', severity: 'ERROR' });
+}
+
+function identityOf({ orgId, eventId }: UsageEvent): string {
+  return `${orgId}/${eventId}`;
+}
+
+function rowOf(event: UsageEvent): string {
+  return `${identityOf(event)}/${event.occurredAt}`;
+}
+
+/** The statements of the ingestion transaction on tables in memory: what each of the SQL files promises. */
+export class MemoryStore extends UsageBatchStore {
+  constructor(
+    config: Config,
+    private readonly dedupeWindow: number,
+  ) {
+    super(config);
+  }
+
+  override async takeCursor(client: PoolClient, { source, events, rejects }: UsageBatch): Promise<void> {
+    if (source.kind !== 'stream') throw new Error('Only streams are modelled.');
+    const { partition, epoch, expectedOffset, lastOffset, lastMessageHash } = source;
+    const { tables, transaction } = await begun(client, 'take cursor');
+    await memory(client).database.lock(`cursor ${partition}`, transaction);
+    const cursor = tables.cursors.get(partition);
+    if (cursor?.epoch !== epoch || cursor.nextOffset !== expectedOffset)
+      throw new PartitionLostError(partition);
+    const latest = Math.max(...events.map(({ event }) => event.occurredAt), -Infinity);
+    const now = Date.now();
+    transaction.writes.push(() => {
+      cursor.nextOffset = lastOffset + 1;
+      cursor.lastMessageHash = lastMessageHash;
+      cursor.dataThrough = Math.max(cursor.dataThrough, Math.min(now, latest));
+      for (const { offset } of [...events, ...rejects]) tables.places.add(`${partition}/${offset}`);
+    });
+  }
+
+  override holdWatermark(): Promise<{ watermark: number; rawFrom: number }> {
+    return Promise.resolve({ watermark: -Infinity, rawFrom: -Infinity });
+  }
+
+  override async claimKeys(
+    client: PoolClient,
+    events: readonly PositionedEvent[],
+    { firstIndexes }: BatchIdentities,
+    receivedAt: Date,
+  ): Promise<Map<number, string>> {
+    const { tables, transaction } = await begun(client, 'claim keys');
+    const arrivedOn = dayOf(receivedAt.getTime());
+    const from = dayOf(receivedAt.getTime() - this.dedupeWindow);
+    const known = new Map<number, string>();
+    const claimed = firstIndexes.flatMap((index, place) => {
+      const event = (events[index] as PositionedEvent).event;
+      const key = tables.keys.get(identityOf(event))?.find((each) => each.arrivedOn >= from);
+      if (key) known.set(place, key.hash);
+      return key ? [] : [{ identity: identityOf(event), hash: event.payloadHash }];
+    });
+    for (const { identity, hash } of claimed.sort((a, b) => (a.identity < b.identity ? -1 : 1))) {
+      await memory(client).database.lock(`key ${identity}/${arrivedOn}`, transaction);
+      if (tables.keys.get(identity)?.some((each) => each.arrivedOn === arrivedOn)) throw uniqueViolation();
+      transaction.writes.push(() => {
+        tables.keys.set(identity, [{ hash, arrivedOn }, ...(tables.keys.get(identity) ?? [])]);
+      });
+    }
+    return known;
+  }
+
+  override async findStored(
+    client: PoolClient,
+    events: readonly PositionedEvent[],
+    { firstIndexes }: BatchIdentities,
+  ): Promise<Set<number>> {
+    const { tables } = await begun(client, 'find stored');
+    const stored = (index: number) => tables.events.has(rowOf((events[index] as PositionedEvent).event));
+    return new Set(firstIndexes.flatMap((index, place) => (stored(index) ? [place] : [])));
+  }
+
+  override async copyEvents(client: PoolClient, events: readonly UsageEvent[]): Promise<void> {
+    if (events.length === 0) return;
+    const { tables, transaction } = await begun(client, 'copy');
+    for (const event of events) {
+      await memory(client).database.lock(`event ${rowOf(event)}`, transaction);
+      if (tables.events.has(rowOf(event))) throw uniqueViolation();
+      transaction.writes.push(() => tables.events.set(rowOf(event), event));
+    }
+  }
+
+  override async quarantine(
+    client: PoolClient,
+    { source, rejects }: UsageBatch,
+    conflicts: BatchOutcomes['conflicts'],
+  ): Promise<Set<string>> {
+    const kept = new Set<string>();
+    const rows = [...rejects, ...conflicts];
+    if (rows.length === 0) return kept;
+    const { tables, transaction } = await begun(client, 'quarantine');
+    const partition = source.kind === 'stream' ? source.partition : 0;
+    for (const { offset, index } of rows) {
+      const position = `${partition}/${positionKey(offset, index)}`;
+      if (tables.quarantine.has(position)) continue;
+      kept.add(positionKey(offset, index));
+      transaction.writes.push(() => tables.quarantine.add(position));
+    }
+    return kept;
+  }
+
+  override async writeLedger(client: PoolClient, { source }: UsageBatch, ledger: BatchLedger): Promise<void> {
+    const { tables, transaction } = await begun(client, 'ledger');
+    const [orgs, hours, ...counts] = ledger.ledgerColumns() as [string[], Date[], ...number[][]];
+    const { stored, duplicate: duplicates, conflict: conflicts, quarantined } = ledger.totals;
+    transaction.writes.push(() => {
+      for (const [index, org] of orgs.entries()) addTo(tables, `${org}/${hours[index]?.getTime()}`, counts.map((column) => column[index] ?? 0)); // prettier-ignore
+      if (source.kind !== 'stream') return;
+      const { partition, lastOffset } = source;
+      tables.batches.push({ partition, lastOffset, stored, duplicates, conflicts, quarantined });
+    });
+  }
+}
+
+function addTo({ ledger }: Tables, key: string, counts: readonly number[]): void {
+  const [stored = 0, duplicates = 0, conflicts = 0, quarantined = 0] = counts;
+  const row = ledger.get(key) ?? { stored: 0, duplicates: 0, conflicts: 0, quarantined: 0 };
+  row.stored += stored;
+  row.duplicates += duplicates;
+  row.conflicts += conflicts;
+  row.quarantined += quarantined;
+  ledger.set(key, row);
+}
+
+function memory(client: PoolClient): MemoryClient {
+  return client as unknown as MemoryClient;
+}
+
+/** Waits for the statement's turn. */
+async function begun(
+  client: PoolClient,
+  label: string,
+): Promise<{ tables: Tables; transaction: Transaction }> {
+  const { database, transaction } = memory(client);
+  if (!transaction) throw new Error(`${label} is outside a transaction.`);
+  await memory(client).step(label);
+  return { tables: database.tables, transaction };
+}
+
+function dayOf(instant: number): number {
+  return Math.floor(instant / DAY_MS);
+}
