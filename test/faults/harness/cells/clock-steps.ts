@@ -1,5 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { canInstallDebianPackages, installDebianPackages } from '../../../../src/cli/servers/debian-packages';
 import { pause } from '../../../../src/cli/servers/server-program';
 import type { Cell } from '../cell';
 
@@ -11,14 +12,20 @@ const LIBRARIES = [
 /** Below the five minutes that events may be ahead. */
 const STEPS = ['+240s', '-240s', '+0s', '+3600s', '+0s', '-120s'];
 
+async function faketime(log: (line: string) => void): Promise<string> {
+  const find = () => LIBRARIES.find((path) => existsSync(path));
+  if (!find() && canInstallDebianPackages()) await installDebianPackages(['libfaketime'], log);
+  const library = find();
+  if (library) return library;
+  throw new Error('libfaketime was not found: install it (Debian: apt-get install libfaketime).');
+}
+
 export const clockSteps: Cell = {
   name: 'clock-steps',
   about: `The clock of one replica steps again and again (${STEPS.join(', ')} against the other’s), by libfaketime.`,
   recovery: 'from each step until events sent then are stored',
   async run(world) {
-    const library = LIBRARIES.find((path) => existsSync(path));
-    if (!library)
-      throw new Error('libfaketime was not found: install it (Debian: apt-get install libfaketime).');
+    const library = await faketime(world.options.log);
     const file = join(world.directory, 'clock');
     const clock = { LD_PRELOAD: library, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_NO_CACHE: '1', DONT_FAKE_MONOTONIC: '1' }; // prettier-ignore
     writeFileSync(file, '+0s');
