@@ -53,30 +53,41 @@ export class MemoryStore extends UsageBatchStore {
     return Promise.resolve({ watermark: -Infinity, rawFrom: -Infinity });
   }
 
-  override async claimKeys(
+  override async findKnown(
     client: PoolClient,
     events: readonly PositionedEvent[],
     { firstIndexes }: BatchIdentities,
     receivedAt: Date,
   ): Promise<Map<number, string>> {
+    const { tables } = await begun(client, 'find known');
+    const from = dayOf(receivedAt.getTime() - this.dedupeWindow);
+    const keyOf = (index: number) =>
+      tables.keys
+        .get(identityOf((events[index] as PositionedEvent).event))
+        ?.find(({ arrivedOn }) => arrivedOn >= from);
+    const known = firstIndexes.map((index, place) => [place, keyOf(index)?.hash] as const);
+    return new Map(known.filter((each): each is [number, string] => each[1] !== undefined));
+  }
+
+  override async claimKeys(
+    client: PoolClient,
+    events: readonly PositionedEvent[],
+    { firstIndexes }: BatchIdentities,
+    known: ReadonlyMap<number, string>,
+    receivedAt: Date,
+  ): Promise<void> {
     const { tables, transaction } = await begun(client, 'claim keys');
     const arrivedOn = dayOf(receivedAt.getTime());
-    const from = dayOf(receivedAt.getTime() - this.dedupeWindow);
-    const known = new Map<number, string>();
-    const claimed = firstIndexes.flatMap((index, place) => {
-      const event = (events[index] as PositionedEvent).event;
-      const key = tables.keys.get(identityOf(event))?.find((each) => each.arrivedOn >= from);
-      if (key) known.set(place, key.hash);
-      return key ? [] : [{ identity: identityOf(event), hash: event.payloadHash }];
-    });
-    for (const { identity, hash } of claimed.sort((a, b) => (a.identity < b.identity ? -1 : 1))) {
+    for (const index of firstIndexes.filter((_, place) => !known.has(place))) {
+      const { event } = events[index] as PositionedEvent;
+      const identity = identityOf(event);
       await memory(client).database.lock(`key ${identity}/${arrivedOn}`, transaction);
-      if (tables.keys.get(identity)?.some((each) => each.arrivedOn === arrivedOn)) throw uniqueViolation();
+      const keys = tables.keys.get(identity) ?? [];
+      if (keys.some((each) => each.arrivedOn === arrivedOn)) throw uniqueViolation();
       transaction.writes.push(() => {
-        tables.keys.set(identity, [{ hash, arrivedOn }, ...(tables.keys.get(identity) ?? [])]);
+        tables.keys.set(identity, [{ hash: event.payloadHash, arrivedOn }, ...keys]);
       });
     }
-    return known;
   }
 
   override async findStored(

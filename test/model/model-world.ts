@@ -25,6 +25,8 @@ const CONFIG = loadConfig({
   INGEST_BATCH_SIZE: '3',
   INGEST_BATCH_MAX_WAIT: '20ms',
   INGEST_LEASE: '1s',
+  DEDUPE_WINDOW: '24h',
+  LATE_HORIZON: '30d',
 });
 /** Enough turns and ticks for everything to be read, however it was broken. */
 const LONGEST_DRAIN = 20_000;
