@@ -12,8 +12,29 @@ export function recorded(file: string): Run[] {
   return lines.map((line) => JSON.parse(line) as Run);
 }
 
-/** The table of runs by cell, in Markdown. */
-export function table(runs: readonly Run[]): string {
+/** Whether the oracle has found what was planted for it. */
+export function isFound({ violations }: Run, oracle: string): boolean {
+  return (violations[oracle] ?? 0) > 0;
+}
+
+/** The table of planted bugs, in Markdown; of each the last run. */
+export function redTable(all: readonly Run[]): string {
+  const last = new Map(all.flatMap((run) => (run.planted ? [[run.planted.bug, run] as const] : [])));
+  const rows = [...last].map(([bug, run]) => {
+    const oracle = run.planted?.oracle ?? '';
+    const others = Object.keys(run.violations).filter((name) => name !== oracle && isFound(run, name));
+    return [bug, oracle, isFound(run, oracle) ? 'red' : 'GREEN', others.join(', ')];
+  });
+  return inMarkdown([['bug', 'oracle', 'which turned', 'others that turned red'], ['---', '---', '---', '---'], ...rows]); // prettier-ignore
+}
+
+function inMarkdown(rows: readonly (readonly string[])[]): string {
+  return rows.map((row) => `| ${row.join(' | ')} |`).join('\n');
+}
+
+/** The table of honest runs by cell, in Markdown. */
+export function table(all: readonly Run[]): string {
+  const runs = all.filter(({ planted }) => planted === undefined);
   const cells = [...new Set(runs.map(({ cell }) => cell))];
   const head = [
     'cell',
@@ -28,9 +49,7 @@ export function table(runs: readonly Run[]): string {
     'max s',
   ];
   const rows = cells.map((cell) => rowOf(cell, runs.filter((run) => run.cell === cell))); // prettier-ignore
-  return [head, head.map((_, n) => (n === 0 || n === 2 ? '---' : '---:')), ...rows]
-    .map((row) => `| ${row.join(' | ')} |`)
-    .join('\n');
+  return inMarkdown([head, head.map((_, n) => (n === 0 || n === 2 ? '---' : '---:')), ...rows]);
 }
 
 function rowOf(cell: string, runs: readonly Run[]): string[] {

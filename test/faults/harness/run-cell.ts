@@ -23,6 +23,8 @@ export interface Run {
   readonly violations: Readonly<Record<string, number>>;
   /** The first violations in words, and what else went wrong. */
   readonly complaints: readonly string[];
+  /** The bug that was planted, and the oracle that had to find it; absent in honest runs. */
+  readonly planted?: { readonly bug: string; readonly oracle: string };
 }
 
 export interface RunOptions {

@@ -12,7 +12,7 @@ import { Build } from './build';
 import type { Cell } from './cell';
 import { CELLS } from './cells/all';
 import { BUGS } from './red/all';
-import { record, recorded, table } from './results';
+import { isFound, record, recorded, redTable, table } from './results';
 import { isClean, type Run, runCell } from './run-cell';
 
 const ROOT = join(__dirname, '..', '..', '..');
@@ -80,14 +80,16 @@ async function main(): Promise<void> {
     if (values.red || values.cell === undefined) {
       for (const bug of BUGS) {
         const engine = engineOf(firstSeed);
-        const { violations } = await runCell(bug.cell, {
+        const run = await runCell(bug.cell, {
           seed: firstSeed,
           engine,
           servers,
           log,
           plant: bug.plant,
         });
-        const found = (violations[bug.oracle] ?? 0) > 0;
+        record(results, { ...run, planted: { bug: bug.name, oracle: bug.oracle } });
+        const { violations } = run;
+        const found = isFound(run, bug.oracle);
         tally.done += 1;
         if (!found) tally.failed += 1;
         log(
@@ -159,15 +161,20 @@ function lineOf(run: Run): string {
   return [line, ...run.complaints.map((complaint) => `    ${complaint}`)].join('\n');
 }
 
-/** Replaces what stands between the two marks of the document. */
+/** Replaces what stands between the marks of the document. */
 function report(results: string): void {
-  const document = readFileSync(DOCUMENT, 'utf8');
-  const [before, after] = [document.indexOf(BEGIN) + BEGIN.length, document.indexOf(END)];
-  if (after < before) throw new Error(`${DOCUMENT} has no ${BEGIN} before ${END}.`);
-  const text = `${document.slice(0, before)}\n\n${table(recorded(results))}\n\n${document.slice(after)}`;
-  writeFileSync(DOCUMENT, text);
+  const runs = recorded(results);
+  let document = readFileSync(DOCUMENT, 'utf8');
+  document = between(document, 'runs', table(runs));
+  document = between(document, 'red', redTable(runs));
+  writeFileSync(DOCUMENT, document);
 }
-const BEGIN = '<!-- runs: begin -->';
-const END = '<!-- runs: end -->';
+
+function between(document: string, mark: string, text: string): string {
+  const [begin, end] = [`<!-- ${mark}: begin -->`, `<!-- ${mark}: end -->`];
+  const [before, after] = [document.indexOf(begin) + begin.length, document.indexOf(end)];
+  if (after < before) throw new Error(`${DOCUMENT} has no ${begin} before ${end}.`);
+  return `${document.slice(0, before)}\n\n${text}\n\n${document.slice(after)}`;
+}
 
 runCommand(main);

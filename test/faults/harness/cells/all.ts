@@ -3,8 +3,10 @@ import { backupRestored } from './backup-restored';
 import { brokenEdges } from './broken-edges';
 import { clockSteps } from './clock-steps';
 import { failingS3 } from './failing-s3';
+import { fullDisk } from './full-disk';
 import { killedAtPoints } from './killed-at-points';
 import { killedBackend, killedPostgres, killedRabbitmq, restartedServers } from './killed-servers';
+import { migrationUnderLoad } from './migration-under-load';
 import { nemesis } from './nemesis';
 import { pausedInCommit, pausedLeader } from './paused-leader';
 import { diskAlarm, exhaustedConnections, poorRedis, slowDatabase } from './poor-servers';
@@ -34,8 +36,10 @@ export const CELLS: readonly Cell[] = [
   streamTruncated,
   streamRecreated,
   failingS3,
+  migrationUnderLoad,
   poorRedis,
   diskAlarm,
+  fullDisk,
   exhaustedConnections,
   backupRestored,
   nemesis,
