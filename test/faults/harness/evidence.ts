@@ -47,10 +47,16 @@ interface RollupRow {
   readonly cost: string;
 }
 
-export async function gather(journal: string, pool: Pool, replicas: readonly Replica[]): Promise<Evidence> {
+/** `expired`: events whose rows are gone on purpose; they count as stored, and their rollups must be what they were. */
+export async function gather(
+  journal: string,
+  pool: Pool,
+  replicas: readonly Replica[],
+  expired: readonly StoredEvent[],
+): Promise<Evidence> {
   const unreadable: string[] = [];
   const layers = new Map<string, AmountTable>();
-  const stored = await readStored(pool);
+  const stored = [...(await readStored(pool)), ...expired];
   const raw = new AmountTable();
   for (const { orgId, modelId, occurredAt, inputTokens, outputTokens, cost } of stored) {
     const amounts = {
@@ -92,7 +98,7 @@ async function readable(complaints: string[], read: () => Promise<AmountTable>):
   }
 }
 
-async function readStored(pool: Pool): Promise<StoredEvent[]> {
+export async function readStored(pool: Pool): Promise<StoredEvent[]> {
   const { rows } = await pool.query<StoredEvent>(
     `select org_id as "orgId", event_id as "eventId", model_id as "modelId", occurred_at as "occurredAt",
        input_tokens as "inputTokens", output_tokens as "outputTokens", cost::text as cost

@@ -46,7 +46,7 @@ export async function runCell(cell: Cell, options: RunOptions): Promise<Run> {
   const violations = Object.fromEntries(ORACLES.map(({ name }) => [name, 0]));
   let evidence: Evidence | undefined;
   const judge = async (when: string): Promise<void> => {
-    evidence = await gather(world.journal.path, world.database.pool, world.replicas);
+    evidence = await gather(world.journal.path, world.database.pool, world.replicas, world.expired);
     for (const oracle of ORACLES) {
       const found = oracle.violations(evidence, world.sampler.findings);
       violations[oracle.name] = Math.max(violations[oracle.name] ?? 0, found.length);

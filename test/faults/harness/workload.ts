@@ -41,6 +41,8 @@ const LATEST_MS = 6 * DAY_MS;
 export class Workload {
   private readonly random: () => number;
   private readonly recent: Message[] = [];
+  /** How late events may be. */
+  latestMs = LATEST_MS;
 
   constructor(
     seed: number,
@@ -63,6 +65,11 @@ export class Workload {
     return this.remember(this.event('fresh', now));
   }
 
+  /** Sends nothing again of what was sent up to now. */
+  forget(): void {
+    this.recent.length = 0;
+  }
+
   /** One message of each organisation: when they are stored, so is all that was sent before them. */
   sentinels(now = Date.now()): Message[] {
     return ORG_IDS.map((_, n) => this.remember(this.event('fresh', now, n + 1)));
@@ -70,7 +77,7 @@ export class Workload {
 
   private event(kind: 'fresh' | 'late' | 'too-late', now: number, org = 1 + this.below(ORGS)): Message {
     const { random } = this;
-    const behind = { fresh: 0, late: HOUR_MS + this.below(LATEST_MS), 'too-late': 9 * DAY_MS }[kind];
+    const behind = { fresh: 0, late: HOUR_MS + this.below(this.latestMs), 'too-late': 9 * DAY_MS }[kind];
     const occurredAt = now - behind;
     const event: UsageEventPayload = {
       eventId: uuidAt(occurredAt, random),

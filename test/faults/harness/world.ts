@@ -11,6 +11,7 @@ import { createTestDatabase, type TestDatabase } from '../../support/test-databa
 import { createTestRedis } from '../../support/test-redis';
 import { createTestVhost, type TestVhost } from '../../support/test-vhost';
 import { Build } from './build';
+import type { StoredEvent } from './evidence';
 import { Journal } from './journal';
 import { Replica } from './replica';
 import { Router } from './router';
@@ -60,6 +61,8 @@ export class World {
   readonly recoveries: number[] = [];
   /** What a cell has seen go wrong, besides what the oracles count. */
   readonly complaints: string[] = [];
+  /** Events that were stored and have passed their retention since. */
+  expired: readonly StoredEvent[] = [];
   readonly random: () => number;
 
   private constructor(
@@ -72,7 +75,7 @@ export class World {
     /** Between the router and the broker. */
     readonly routerEdge: TcpProxy,
     readonly journal: Journal,
-    private readonly workload: Workload,
+    readonly workload: Workload,
     readonly router: Router,
     readonly sampler: Sampler,
   ) {

@@ -11,6 +11,7 @@ import { nemesis } from './nemesis';
 import { pausedInCommit, pausedLeader } from './paused-leader';
 import { diskAlarm, exhaustedConnections, poorRedis, slowDatabase } from './poor-servers';
 import { racingReplicas } from './racing-replicas';
+import { retentionAgainstRefresh } from './retention-against-refresh';
 import { drainedAtBurst, rollingRestart } from './restarts';
 import { swallowedCommit } from './swallowed-commit';
 import { swallowedConfirm } from './swallowed-confirm';
@@ -37,6 +38,7 @@ export const CELLS: readonly Cell[] = [
   streamRecreated,
   failingS3,
   migrationUnderLoad,
+  retentionAgainstRefresh,
   poorRedis,
   diskAlarm,
   fullDisk,
