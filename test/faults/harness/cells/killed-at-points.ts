@@ -11,7 +11,7 @@ export const killedAtPoints: Cell = {
   recovery: 'from the kill until events sent then are stored by whoever is left',
   async run(world: World): Promise<void> {
     const { router, replicas, random } = world;
-    router.flow(500);
+    router.flow(250);
     const moments = [...MOMENTS].sort(() => random() - 0.5);
     for (const moment of moments) {
       await pause(200 + random() * 600);
