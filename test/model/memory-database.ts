@@ -121,8 +121,12 @@ export class MemoryDatabase {
 
 /** One connection. */
 export class MemoryClient {
-  transaction: Transaction | undefined;
+  private transaction: Transaction | undefined;
   private isBroken = false;
+  /** A statement has failed: the transaction takes nothing more. */
+  private hasFailed = false;
+  /** The statement before; node-postgres sends one at a time. */
+  private former: Promise<unknown> = Promise.resolve();
 
   constructor(
     readonly database: MemoryDatabase,
@@ -130,21 +134,45 @@ export class MemoryClient {
   ) {}
 
   /** `begin`, `commit` and `rollback`; everything else goes through the store. */
-  async query(statement: string): Promise<{ command: string }> {
-    const { database } = this;
-    if (statement === 'commit') return this.commit();
-    await this.step(statement);
-    if (statement === 'begin') this.transaction = database.begin(this.owner);
-    else this.rollback();
-    return { command: statement.toUpperCase() };
+  query(statement: string): Promise<{ command: string }> {
+    return this.queued(async () => {
+      if (statement === 'commit') return this.commit();
+      await this.step(statement);
+      if (statement === 'begin') this.transaction = this.database.begin(this.owner);
+      else this.rollback();
+      return { command: statement.toUpperCase() };
+    });
+  }
+
+  /** A statement within the transaction. */
+  inOrder<Result>(
+    label: string,
+    work: (transaction: Transaction) => Result | Promise<Result>,
+  ): Promise<Result> {
+    return this.queued(async () => {
+      await this.step(label);
+      if (!this.transaction || this.hasFailed) throw new Error(`${label} came too late for its transaction.`);
+      try {
+        return await work(this.transaction);
+      } catch (error) {
+        this.hasFailed = true;
+        throw error;
+      }
+    });
   }
 
   release(): void {
     this.rollback();
   }
 
+  private queued<Result>(statement: () => Promise<Result>): Promise<Result> {
+    const done = this.former.then(statement, statement);
+    this.former = done.catch(() => undefined);
+    return done;
+  }
+
   /** Waits for its turn. Throws when the connection breaks; the transaction is gone then. */
-  async step(label: string): Promise<void> {
+  private async step(label: string): Promise<void> {
     if (this.isBroken) throw connectionError();
     const fate = await this.database.turns.turn(label);
     if (!this.owner.isAlive) return never();
@@ -154,8 +182,12 @@ export class MemoryClient {
   private async commit(): Promise<{ command: string }> {
     const { database, transaction } = this;
     if (this.isBroken || !transaction) throw connectionError();
-    database.sent(transaction);
+    if (!this.hasFailed) database.sent(transaction);
     const fate = await database.turns.turn('commit');
+    if (this.hasFailed && this.owner.isAlive) {
+      this.rollback();
+      return { command: 'ROLLBACK' };
+    }
     if (fate === 'breaks-before') database.close(transaction);
     else database.commit(transaction);
     if (!this.owner.isAlive) return never();
@@ -166,6 +198,7 @@ export class MemoryClient {
   private rollback(): void {
     if (this.transaction) this.database.close(this.transaction);
     this.transaction = undefined;
+    this.hasFailed = false;
   }
 
   private break(): never {

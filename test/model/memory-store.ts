@@ -31,21 +31,22 @@ export class MemoryStore extends UsageBatchStore {
     super(config);
   }
 
-  override async takeCursor(client: PoolClient, { source, events, rejects }: UsageBatch): Promise<void> {
+  override takeCursor(client: PoolClient, { source, events, rejects }: UsageBatch): Promise<void> {
     if (source.kind !== 'stream') throw new Error('Only streams are modelled.');
     const { partition, epoch, expectedOffset, lastOffset, lastMessageHash } = source;
-    const { tables, transaction } = await begun(client, 'take cursor');
-    await memory(client).database.lock(`cursor ${partition}`, transaction);
-    const cursor = tables.cursors.get(partition);
-    if (cursor?.epoch !== epoch || cursor.nextOffset !== expectedOffset)
-      throw new PartitionLostError(partition);
-    const latest = Math.max(...events.map(({ event }) => event.occurredAt), -Infinity);
-    const now = Date.now();
-    transaction.writes.push(() => {
-      cursor.nextOffset = lastOffset + 1;
-      cursor.lastMessageHash = lastMessageHash;
-      cursor.dataThrough = Math.max(cursor.dataThrough, Math.min(now, latest));
-      for (const { offset } of [...events, ...rejects]) tables.places.add(`${partition}/${offset}`);
+    return statement(client, 'take cursor', async (tables, transaction) => {
+      await memory(client).database.lock(`cursor ${partition}`, transaction);
+      const cursor = tables.cursors.get(partition);
+      if (cursor?.epoch !== epoch || cursor.nextOffset !== expectedOffset)
+        throw new PartitionLostError(partition);
+      const latest = Math.max(...events.map(({ event }) => event.occurredAt), -Infinity);
+      const now = Date.now();
+      transaction.writes.push(() => {
+        cursor.nextOffset = lastOffset + 1;
+        cursor.lastMessageHash = lastMessageHash;
+        cursor.dataThrough = Math.max(cursor.dataThrough, Math.min(now, latest));
+        for (const { offset } of [...events, ...rejects]) tables.places.add(`${partition}/${offset}`);
+      });
     });
   }
 
@@ -53,91 +54,97 @@ export class MemoryStore extends UsageBatchStore {
     return Promise.resolve({ watermark: -Infinity, rawFrom: -Infinity });
   }
 
-  override async findKnown(
+  override findKnown(
     client: PoolClient,
     events: readonly PositionedEvent[],
     { firstIndexes }: BatchIdentities,
     receivedAt: Date,
   ): Promise<Map<number, string>> {
-    const { tables } = await begun(client, 'find known');
-    const from = dayOf(receivedAt.getTime() - this.dedupeWindow);
-    const keyOf = (index: number) =>
-      tables.keys
-        .get(identityOf((events[index] as PositionedEvent).event))
-        ?.find(({ arrivedOn }) => arrivedOn >= from);
-    const known = firstIndexes.map((index, place) => [place, keyOf(index)?.hash] as const);
-    return new Map(known.filter((each): each is [number, string] => each[1] !== undefined));
+    return statement(client, 'find known', (tables) => {
+      const from = dayOf(receivedAt.getTime() - this.dedupeWindow);
+      const keyOf = (index: number) =>
+        tables.keys
+          .get(identityOf((events[index] as PositionedEvent).event))
+          ?.find(({ arrivedOn }) => arrivedOn >= from);
+      const known = firstIndexes.map((index, place) => [place, keyOf(index)?.hash] as const);
+      return new Map(known.filter((each): each is [number, string] => each[1] !== undefined));
+    });
   }
 
-  override async claimKeys(
+  override claimKeys(
     client: PoolClient,
     events: readonly PositionedEvent[],
     { firstIndexes }: BatchIdentities,
     known: ReadonlyMap<number, string>,
     receivedAt: Date,
   ): Promise<void> {
-    const { tables, transaction } = await begun(client, 'claim keys');
-    const arrivedOn = dayOf(receivedAt.getTime());
-    for (const index of firstIndexes.filter((_, place) => !known.has(place))) {
-      const { event } = events[index] as PositionedEvent;
-      const identity = identityOf(event);
-      await memory(client).database.lock(`key ${identity}/${arrivedOn}`, transaction);
-      const keys = tables.keys.get(identity) ?? [];
-      if (keys.some((each) => each.arrivedOn === arrivedOn)) throw uniqueViolation();
-      transaction.writes.push(() => {
-        tables.keys.set(identity, [{ hash: event.payloadHash, arrivedOn }, ...keys]);
-      });
-    }
+    return statement(client, 'claim keys', async (tables, transaction) => {
+      const arrivedOn = dayOf(receivedAt.getTime());
+      for (const index of firstIndexes.filter((_, place) => !known.has(place))) {
+        const { event } = events[index] as PositionedEvent;
+        const identity = identityOf(event);
+        await memory(client).database.lock(`key ${identity}/${arrivedOn}`, transaction);
+        const keys = tables.keys.get(identity) ?? [];
+        if (keys.some((each) => each.arrivedOn === arrivedOn)) throw uniqueViolation();
+        transaction.writes.push(() => {
+          tables.keys.set(identity, [{ hash: event.payloadHash, arrivedOn }, ...keys]);
+        });
+      }
+    });
   }
 
-  override async findStored(
+  override findStored(
     client: PoolClient,
     events: readonly PositionedEvent[],
     { firstIndexes }: BatchIdentities,
   ): Promise<Set<number>> {
-    const { tables } = await begun(client, 'find stored');
-    const stored = (index: number) => tables.events.has(rowOf((events[index] as PositionedEvent).event));
-    return new Set(firstIndexes.flatMap((index, place) => (stored(index) ? [place] : [])));
+    return statement(client, 'find stored', (tables) => {
+      const stored = (index: number) => tables.events.has(rowOf((events[index] as PositionedEvent).event));
+      return new Set(firstIndexes.flatMap((index, place) => (stored(index) ? [place] : [])));
+    });
   }
 
-  override async copyEvents(client: PoolClient, events: readonly UsageEvent[]): Promise<void> {
-    if (events.length === 0) return;
-    const { tables, transaction } = await begun(client, 'copy');
-    for (const event of events) {
-      await memory(client).database.lock(`event ${rowOf(event)}`, transaction);
-      if (tables.events.has(rowOf(event))) throw uniqueViolation();
-      transaction.writes.push(() => tables.events.set(rowOf(event), event));
-    }
+  override copyEvents(client: PoolClient, events: readonly UsageEvent[]): Promise<void> {
+    if (events.length === 0) return Promise.resolve();
+    return statement(client, 'copy', async (tables, transaction) => {
+      for (const event of events) {
+        await memory(client).database.lock(`event ${rowOf(event)}`, transaction);
+        if (tables.events.has(rowOf(event))) throw uniqueViolation();
+        transaction.writes.push(() => tables.events.set(rowOf(event), event));
+      }
+    });
   }
 
-  override async quarantine(
+  override quarantine(
     client: PoolClient,
     { source, rejects }: UsageBatch,
     conflicts: BatchOutcomes['conflicts'],
   ): Promise<Set<string>> {
     const kept = new Set<string>();
     const rows = [...rejects, ...conflicts];
-    if (rows.length === 0) return kept;
-    const { tables, transaction } = await begun(client, 'quarantine');
-    const partition = source.kind === 'stream' ? source.partition : 0;
-    for (const { offset, index } of rows) {
-      const position = `${partition}/${positionKey(offset, index)}`;
-      if (tables.quarantine.has(position)) continue;
-      kept.add(positionKey(offset, index));
-      transaction.writes.push(() => tables.quarantine.add(position));
-    }
-    return kept;
+    if (rows.length === 0) return Promise.resolve(kept);
+    return statement(client, 'quarantine', (tables, transaction) => {
+      const partition = source.kind === 'stream' ? source.partition : 0;
+      for (const { offset, index } of rows) {
+        const position = `${partition}/${positionKey(offset, index)}`;
+        if (tables.quarantine.has(position)) continue;
+        kept.add(positionKey(offset, index));
+        transaction.writes.push(() => tables.quarantine.add(position));
+      }
+      return kept;
+    });
   }
 
-  override async writeLedger(client: PoolClient, { source }: UsageBatch, ledger: BatchLedger): Promise<void> {
-    const { tables, transaction } = await begun(client, 'ledger');
-    const [orgs, hours, ...counts] = ledger.ledgerColumns() as [string[], Date[], ...number[][]];
-    const { stored, duplicate: duplicates, conflict: conflicts, quarantined } = ledger.totals;
-    transaction.writes.push(() => {
-      for (const [index, org] of orgs.entries()) addTo(tables, `${org}/${hours[index]?.getTime()}`, counts.map((column) => column[index] ?? 0)); // prettier-ignore
-      if (source.kind !== 'stream') return;
-      const { partition, lastOffset } = source;
-      tables.batches.push({ partition, lastOffset, stored, duplicates, conflicts, quarantined });
+  override writeLedger(client: PoolClient, { source }: UsageBatch, ledger: BatchLedger): Promise<void> {
+    return statement(client, 'ledger', (tables, transaction) => {
+      const [orgs, hours, ...counts] = ledger.ledgerColumns() as [string[], Date[], ...number[][]];
+      const { stored, duplicate: duplicates, conflict: conflicts, quarantined } = ledger.totals;
+      transaction.writes.push(() => {
+        for (const [index, org] of orgs.entries()) addTo(tables, `${org}/${hours[index]?.getTime()}`, counts.map((column) => column[index] ?? 0)); // prettier-ignore
+        if (source.kind !== 'stream') return;
+        const { partition, lastOffset } = source;
+        tables.batches.push({ partition, lastOffset, stored, duplicates, conflicts, quarantined });
+      });
     });
   }
 }
@@ -156,15 +163,13 @@ function memory(client: PoolClient): MemoryClient {
   return client as unknown as MemoryClient;
 }
 
-/** Waits for the statement's turn. */
-async function begun(
+/** One statement, when it is its turn and those before it on its connection are done. */
+function statement<Result>(
   client: PoolClient,
   label: string,
-): Promise<{ tables: Tables; transaction: Transaction }> {
-  const { database, transaction } = memory(client);
-  if (!transaction) throw new Error(`${label} is outside a transaction.`);
-  await memory(client).step(label);
-  return { tables: database.tables, transaction };
+  work: (tables: Tables, transaction: Transaction) => Result | Promise<Result>,
+): Promise<Result> {
+  return memory(client).inOrder(label, (transaction) => work(memory(client).database.tables, transaction));
 }
 
 function dayOf(instant: number): number {
