@@ -8,6 +8,13 @@ import { freePort } from './servers/free-port';
 /** The built service, also when this file runs from its source. */
 const MAIN = join(__dirname, '..', '..', 'dist', 'main.js');
 
+/** As the Dockerfile and `npm start` have them: what is measured is what runs. */
+const NODE_OPTIONS_OF_IMAGE = [
+  '--enable-source-maps',
+  '--max-semi-space-size=32',
+  '--max-old-space-size=512',
+];
+
 /** The service as a process of its own, as an operator would run it. */
 export class ServiceProcess {
   private constructor(
@@ -28,7 +35,7 @@ export class ServiceProcess {
     const port = settings['PORT'] ?? String(await freePort());
     const log = openSync(logFile, 'a');
     const { PATH = '', HOME = '', TMPDIR = '/tmp', NODE_OPTIONS = '' } = process.env;
-    const child = spawn(process.execPath, ['--enable-source-maps', '--max-semi-space-size=32', main], {
+    const child = spawn(process.execPath, [...NODE_OPTIONS_OF_IMAGE, main], {
       env: { PATH, HOME, TMPDIR, NODE_OPTIONS, HOST: '127.0.0.1', ...settings, PORT: port },
       stdio: ['ignore', log, log],
     });
