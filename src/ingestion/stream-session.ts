@@ -182,7 +182,7 @@ export class StreamSession {
 
   /**
    * Decodes so much in one turn and goes on in the next, so that what the database answers meanwhile is not kept
-   * waiting: all of a batch in one turn were 25 ms in which neither side of a commit went on.
+   * waiting: 5,000 events in one turn take about 25 ms (5 µs each, decoding alone).
    */
   private fill(): void {
     if (this.resting) return;
