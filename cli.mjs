@@ -16,18 +16,19 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(fileURLToPath(import.meta.url));
 const at = (...parts) => join(root, ...parts);
 const BUILT = at('dist', '.built');
+const PREPARATIONS = ['--install', '--prepare'];
 
 const [command, ...args] = process.argv.slice(2);
 const commands = listCommands();
 if (command === undefined || command === '--help' || command === 'help') {
   console.log(usage());
-} else if (command !== '--prepare' && !commands.has(command)) {
+} else if (!PREPARATIONS.includes(command) && !commands.has(command)) {
   console.error(`There is no command "${command}".\n\n${usage()}`);
   process.exitCode = 2;
 } else {
   if (!isInstalled()) npm('Installing dependencies (npm ci)', 'ci', '--no-audit', '--no-fund');
-  if (!isBuilt()) build();
-  if (command !== '--prepare') run(command, args);
+  if (command !== '--install' && !isBuilt()) build();
+  if (!PREPARATIONS.includes(command)) run(command, args);
 }
 
 function listCommands() {
@@ -45,7 +46,8 @@ function firstComment(file) {
 function usage() {
   const width = Math.max(...[...commands.keys()].map((name) => name.length));
   const lines = [...commands].map(([name, description]) => `  ${name.padEnd(width)}  ${description}`);
-  const preparation = 'Installs and builds when that is due; node cli.mjs --prepare does nothing else.';
+  const preparation =
+    'Installs and builds when that is due; --prepare does only that, --install only the first.';
   return ['Usage: node cli.mjs COMMAND [options]', '', ...lines, '', preparation].join('\n');
 }
 

@@ -1,23 +1,29 @@
 // Runs the tests: `npm test`, `npm test -- src/ingestion`, `npm test -- unit -t 'a name'`. Words that name a tier
 // choose tiers (default: all); everything else goes to Jest. The last line is `N passed, N failed`.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const TIERS = ['unit', 'integration', 'e2e', 'faults'];
-const MAY_LINGER_MS = 30_000;
+// Ending the servers takes seconds, on a machine whose disk is busy tens of seconds.
+const MAY_LINGER_MS = 120_000;
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const directory = mkdtempSync(join(tmpdir(), 'test-totals-'));
-const totalsFile = join(directory, 'totals.json');
+// A fresh clone has no Jest yet.
+const { status } = spawnSync(process.execPath, [join(root, 'cli.mjs'), '--install'], {
+  stdio: ['ignore', 2, 2],
+});
+if (status !== 0) process.exit(1);
 
 const words = process.argv.slice(2);
 const chosen = TIERS.filter((tier) => words.includes(tier));
 const rest = words.filter((word) => !TIERS.includes(word));
 const tiers = chosen.length > 0 ? chosen : TIERS;
 
+const directory = mkdtempSync(join(tmpdir(), 'test-totals-'));
+const totalsFile = join(directory, 'totals.json');
 const code = await runJest([...rest, '--selectProjects', ...tiers]);
 const { passed, failed, servers, timescaleAbsence } = totals();
 rmSync(directory, { recursive: true, force: true });
@@ -42,7 +48,9 @@ function runJest(args) {
       if (!existsSync(totalsFile)) return;
       clearInterval(watch);
       setTimeout(() => {
-        console.log('Something that a test left open keeps Jest running; it is ended now.');
+        console.log(
+          'Jest does not end: a test left something open, or the servers do not go. It is ended now.',
+        );
         jest.kill('SIGKILL');
       }, MAY_LINGER_MS).unref();
     }, 1_000);

@@ -22,7 +22,9 @@ export default async function startTestServers(): Promise<void> {
   publish(servers);
   log(`${servers.describe()} serve after ${((Date.now() - started) / 1000).toFixed(1)} s`);
   try {
-    running.dropTemplates = await prepareTemplates();
+    const dropTemplates = await prepareTemplates();
+    // Of a server that ends with the run they need no dropping, which would wait for every session of it.
+    if (servers.postgresGiven) running.dropTemplates = dropTemplates;
   } catch (error) {
     await servers.stop();
     throw error;

@@ -32,6 +32,12 @@ export class Servers {
     return this.postgres.url;
   }
 
+  /** Whether a PostgreSQL among them is somebody else's, so that what is left in it stays. */
+  get postgresGiven(): boolean {
+    const { postgres, timescale } = this.started;
+    return [postgres, timescale].some((server) => server?.origin === 'environment');
+  }
+
   get timescaleAvailable(): boolean {
     return this.started.timescale !== undefined;
   }
