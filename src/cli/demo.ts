@@ -74,6 +74,8 @@ async function main(): Promise<void> {
         PORT: values.port,
         DATA_DIR: dataDir,
         CURRENCY,
+        // The feed is of the past hour: hours before the current one arrive late, and are answered once refreshed.
+        ROLLUP_REFRESH_INTERVAL: '2s',
         ...(servers && {
           DATABASE_URL: await createDatabase(
             servers.timescaleAvailable ? servers.timescaleUrl : servers.databaseUrl,
