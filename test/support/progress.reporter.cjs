@@ -30,7 +30,7 @@ module.exports = class ProgressReporter {
     const totals = {
       passed: results.numPassedTests,
       // A file that cannot even be loaded has no tests to count; it counts as one that failed.
-      failed: results.numFailedTests + results.numRuntimeErrorTestSuites,
+      failed: results.numFailedTests + results.numRuntimeErrorTestSuites + (results.runExecError ? 1 : 0),
       servers: process.env.TEST_SERVERS_DESCRIPTION,
       timescaleAbsence: process.env.TEST_TIMESCALE_ABSENCE,
     };
