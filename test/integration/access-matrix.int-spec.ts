@@ -110,7 +110,7 @@ describe('the matrix of routes and credentials', () => {
     const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
     await make('expired', { name: 'expired', roles: ['platform-admin'], expiresAt: tomorrow });
     await database.pool.query(
-      `update api_keys set expires_at = now() - interval '1 s' where name = 'expired'`,
+      `update api_keys set expires_at = now() - interval '1 day' where name = 'expired'`,
     );
   });
   afterAll(async () => {
