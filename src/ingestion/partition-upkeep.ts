@@ -5,7 +5,7 @@ import { closeChannel } from '../platform/messaging/close-channel';
 import type { IngestionProgress } from './ingestion-progress';
 import type { OwnedCursor, PartitionLeases } from './partition-leases';
 import type { PartitionShares } from './partition-shares';
-import { newestOffset, probeStream } from './stream-probe';
+import { hasNeighbour, newestOffset, probeStream } from './stream-probe';
 import type { StreamSession } from './stream-session';
 
 const RENEW_EVERY_MS = 1_000;
@@ -34,6 +34,8 @@ export class PartitionUpkeep {
   private measuredFrom: number | undefined;
   private recreationEvidence = 0;
   private silences = 0;
+  /** A cursor that was found to lie behind the last message of a chunk; chunks do not grow. */
+  private chunkEnd: { readonly chunk: number; readonly nextOffset: number } | undefined;
 
   constructor(
     private readonly stream: string,
@@ -78,7 +80,7 @@ export class PartitionUpkeep {
     const newestChunk = await this.onChannel((channel) =>
       probeStream(channel, this.stream, 'last', PROBE_WAIT_MS),
     );
-    if (newestChunk !== undefined) this.backlog = Math.max(0, newestChunk + 1 - session.nextOffset);
+    if (newestChunk !== undefined) this.backlog = await this.backlogAt(newestChunk, session.nextOffset);
     this.silences = newestChunk === undefined ? this.silences + 1 : 0;
     // A stream that was read still has its newest segment: where nothing comes of it the broker is slow.
     const isEmpty = session.nextOffset === 0 && this.silences >= EMPTINESS_EVIDENCE;
@@ -91,6 +93,21 @@ export class PartitionUpkeep {
     if (this.backlog > 0 && quietSince !== undefined && performance.now() - quietSince > STALLED_MS) {
       return session.stop({ reason: 'stalled' });
     }
+  }
+
+  /**
+   * Messages behind the cursor, at least. That nothing comes does not show that a chunk is read to its end, because the
+   * broker delivers no more of it than may be unacknowledged and can be late with the rest: it is asked on a channel
+   * that has nothing outstanding.
+   */
+  private async backlogAt(newestChunk: number, nextOffset: number): Promise<number> {
+    if (newestChunk >= nextOffset) return newestChunk + 1 - nextOffset;
+    if (this.chunkEnd?.chunk === newestChunk && this.chunkEnd.nextOffset === nextOffset) return 0;
+    const more = await this.onChannel((channel) =>
+      hasNeighbour(channel, this.stream, nextOffset - 1, PROBE_WAIT_MS),
+    );
+    if (more === false) this.chunkEnd = { chunk: newestChunk, nextOffset };
+    return more === false ? 0 : 1;
   }
 
   /**

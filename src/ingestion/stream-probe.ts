@@ -30,11 +30,26 @@ export async function newestOffset(
   return offsets.at(-1);
 }
 
+/**
+ * Whether the stream has a message right behind the one at `offset`, in the same chunk; `undefined` when the broker
+ * does not deliver even that one within `waitMs`. A chunk is sent as a whole, so the neighbour comes along or is not there.
+ */
+export async function hasNeighbour(
+  channel: Channel,
+  stream: string,
+  offset: number,
+  waitMs: number,
+): Promise<boolean | undefined> {
+  await channel.prefetch(2);
+  const offsets = await collectOffsets(channel, stream, offset, (seen) => seen > 1, waitMs);
+  return offsets[0] === undefined ? undefined : offsets.some((each) => each > offset);
+}
+
 /** Offsets as they are delivered, until `enough` or until nothing has come for `quietMs`. */
 async function collectOffsets(
   channel: Channel,
   stream: string,
-  from: 'first' | 'last',
+  from: 'first' | 'last' | number,
   enough: (seen: number) => boolean,
   quietMs: number,
 ): Promise<number[]> {
