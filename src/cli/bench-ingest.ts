@@ -13,6 +13,7 @@ const USAGE = `Usage: npm run bench:ingest [-- options]
   --events-per-message N   events in one message (1)
   --batch N                events per transaction, also of the bare COPY (5000)
   --partitions N           streams that share the load (1)
+  --protocol NAME          what the stream is read by: stream or amqp (stream)
   --ids KIND               uuidv7 (time-ordered) or uuidv4 (random) event ids (uuidv7)
   --engine ENGINE          timescale, postgres or both (both)
   --baselines              also COPY without indexes, one insert per event, and bytes per event on disk
@@ -29,6 +30,7 @@ async function main(): Promise<void> {
       'events-per-message': { type: 'string', default: '1' },
       batch: { type: 'string', default: '5000' },
       partitions: { type: 'string', default: '1' },
+      protocol: { type: 'string', default: 'stream' },
       ids: { type: 'string', default: 'uuidv7' },
       engine: { type: 'string', default: 'both' },
       baselines: { type: 'boolean', default: false },
@@ -41,6 +43,7 @@ async function main(): Promise<void> {
   const eventsPerMessage = wholeNumber('--events-per-message', values['events-per-message']);
   const batchSize = wholeNumber('--batch', values.batch);
   const partitions = wholeNumber('--partitions', values.partitions);
+  const protocol = oneOf('--protocol', values.protocol, ['stream', 'amqp'] as const);
   const ids = oneOf('--ids', values.ids, ['uuidv7', 'uuidv4'] as const);
   const wanted = oneOf('--engine', values.engine, ['timescale', 'postgres', 'both'] as const);
 
@@ -49,7 +52,18 @@ async function main(): Promise<void> {
   for (const engine of wanted === 'both' ? (['timescale', 'postgres'] as const) : [wanted]) {
     const required = wanted === engine;
     const withBaselines = values.baselines;
-    const how = { engine, required, withBaselines, count, ids, eventsPerMessage, batchSize, partitions, log };
+    const how = {
+      engine,
+      required,
+      withBaselines,
+      count,
+      ids,
+      eventsPerMessage,
+      batchSize,
+      partitions,
+      protocol,
+      log,
+    };
     const trial = await ingestionTrial(how);
     if (trial) trials.push({ engine, ...trial });
   }
@@ -58,6 +72,7 @@ async function main(): Promise<void> {
     eventsPerMessage,
     batchSize,
     partitions,
+    protocol,
     load: { ...STANDARD_LOAD, ids },
     postgres: INGESTION_SETTINGS,
   };

@@ -26,91 +26,98 @@ interface Gap {
   readonly to_offset: number;
 }
 
-describe('a stream that drops messages before they are read', () => {
-  let database: TestDatabase;
-  let vhost: TestVhost;
-  let producer: Producer;
-  let app: INestApplicationContext | undefined;
+describe.each(['amqp', 'stream'] as const)(
+  'a stream that drops messages before they are read over %s',
+  (protocol) => {
+    let database: TestDatabase;
+    let vhost: TestVhost;
+    let producer: Producer;
+    let app: INestApplicationContext | undefined;
 
-  beforeEach(async () => {
-    [database, vhost] = await Promise.all([createTestDatabase('postgres'), createTestVhost()]);
-    await start();
-    producer = await Producer.connect(vhost.url);
-  });
-  afterEach(async () => {
-    await producer.close();
-    await stop();
-    await Promise.all([database.drop(), vhost.drop()]);
-  });
+    beforeEach(async () => {
+      [database, vhost] = await Promise.all([createTestDatabase('postgres'), createTestVhost()]);
+      await start();
+      producer = await Producer.connect(vhost.url);
+    });
+    afterEach(async () => {
+      await producer.close();
+      await stop();
+      await Promise.all([database.drop(), vhost.drop()]);
+    });
 
-  async function start(): Promise<void> {
-    const service = await startIngestion({ DATABASE_URL: database.url, AMQP_URL: vhost.url, ...SETTINGS });
-    app = service;
-    await eventually(async () => expect(await readinessOf(service, 'ingestion')).toMatch(/^reads partition/));
-  }
-
-  async function stop(): Promise<void> {
-    await app?.close();
-    app = undefined;
-  }
-
-  async function stored(): Promise<string[]> {
-    const { rows } = await database.pool.query<{ event_id: string }>('select event_id from usage_events');
-    return rows.map(({ event_id }) => event_id);
-  }
-
-  async function publishAll(): Promise<string[]> {
-    const events = Array.from({ length: EVENTS }, () =>
-      usageEvent({ metadata: { padding: 'x'.repeat(3_000) } }),
-    );
-    for (let part = 0; part < EVENTS; part += 100) await producer.publish(events.slice(part, part + 100));
-    return events.map(({ eventId }) => eventId);
-  }
-
-  /**
-   * Holds the gaps against what is not stored: they have at least as many offsets, and at most the few more that a
-   * stream skips at the start of its segments. One gap, or more where the reader was so slow that it was overtaken again.
-   */
-  async function expectGapsToExplainLosses(published: readonly string[]): Promise<void> {
-    await eventually(async () => expect(await stored()).toContain(published.at(-1)));
-    const known = new Set(await stored());
-    const lost = published.filter((id) => !known.has(id));
-    expect(lost.length).toBeGreaterThan(100);
-    const { rows: gaps } = await database.pool.query<Gap>(
-      'select kind, incarnation, from_offset::integer, to_offset::integer from data_gaps order by from_offset',
-    );
-    expect(gaps.map(({ kind, incarnation }) => [kind, incarnation])).toEqual(
-      gaps.map(() => ['truncated', 1]),
-    );
-    const missing = gaps.reduce((sum, gap) => sum + gap.to_offset - gap.from_offset, 0);
-    expect(missing).toBeGreaterThanOrEqual(lost.length);
-    expect(missing).toBeLessThanOrEqual(lost.length + MOST_SEGMENTS);
-    // The event before all others has offset 0.
-    expect(gaps[0]?.from_offset).toBeGreaterThanOrEqual(1 + published.indexOf(lost[0] ?? ''));
-  }
-
-  it('is noticed by a reader that comes back, which notes the gap and goes on behind it', async () => {
-    await producer.publish([usageEvent()]);
-    await eventually(async () => expect(await stored()).toHaveLength(1));
-    await stop();
-    const published = await publishAll();
-    await start();
-    await expectGapsToExplainLosses(published);
-  });
-
-  it('is noticed by a reader in the middle of its session, to which RabbitMQ says nothing', async () => {
-    await producer.publish([usageEvent()]);
-    await eventually(async () => expect(await stored()).toHaveLength(1));
-    const blocker = await database.pool.connect();
-    let published: string[];
-    try {
-      await blocker.query('begin');
-      await blocker.query('select from ingest_cursors for update');
-      published = await publishAll();
-    } finally {
-      await blocker.query('rollback');
-      blocker.release();
+    async function start(): Promise<void> {
+      const reads = protocol === 'stream' ? { AMQP_STREAM_PORT: String(vhost.streamPort) } : {};
+      const addresses = { DATABASE_URL: database.url, AMQP_URL: vhost.url, ...reads };
+      const service = await startIngestion({ ...addresses, ...SETTINGS });
+      app = service;
+      await eventually(async () =>
+        expect(await readinessOf(service, 'ingestion')).toMatch(/^reads partition/),
+      );
     }
-    await expectGapsToExplainLosses(published);
-  });
-});
+
+    async function stop(): Promise<void> {
+      await app?.close();
+      app = undefined;
+    }
+
+    async function stored(): Promise<string[]> {
+      const { rows } = await database.pool.query<{ event_id: string }>('select event_id from usage_events');
+      return rows.map(({ event_id }) => event_id);
+    }
+
+    async function publishAll(): Promise<string[]> {
+      const events = Array.from({ length: EVENTS }, () =>
+        usageEvent({ metadata: { padding: 'x'.repeat(3_000) } }),
+      );
+      for (let part = 0; part < EVENTS; part += 100) await producer.publish(events.slice(part, part + 100));
+      return events.map(({ eventId }) => eventId);
+    }
+
+    /**
+     * Holds the gaps against what is not stored: they have at least as many offsets, and at most the few more that a
+     * stream skips at the start of its segments. One gap, or more where the reader was so slow that it was overtaken again.
+     */
+    async function expectGapsToExplainLosses(published: readonly string[]): Promise<void> {
+      await eventually(async () => expect(await stored()).toContain(published.at(-1)));
+      const known = new Set(await stored());
+      const lost = published.filter((id) => !known.has(id));
+      expect(lost.length).toBeGreaterThan(100);
+      const { rows: gaps } = await database.pool.query<Gap>(
+        'select kind, incarnation, from_offset::integer, to_offset::integer from data_gaps order by from_offset',
+      );
+      expect(gaps.map(({ kind, incarnation }) => [kind, incarnation])).toEqual(
+        gaps.map(() => ['truncated', 1]),
+      );
+      const missing = gaps.reduce((sum, gap) => sum + gap.to_offset - gap.from_offset, 0);
+      expect(missing).toBeGreaterThanOrEqual(lost.length);
+      expect(missing).toBeLessThanOrEqual(lost.length + MOST_SEGMENTS);
+      // The event before all others has offset 0.
+      expect(gaps[0]?.from_offset).toBeGreaterThanOrEqual(1 + published.indexOf(lost[0] ?? ''));
+    }
+
+    it('is noticed by a reader that comes back, which notes the gap and goes on behind it', async () => {
+      await producer.publish([usageEvent()]);
+      await eventually(async () => expect(await stored()).toHaveLength(1));
+      await stop();
+      const published = await publishAll();
+      await start();
+      await expectGapsToExplainLosses(published);
+    });
+
+    it('is noticed by a reader in the middle of its session, to which RabbitMQ says nothing', async () => {
+      await producer.publish([usageEvent()]);
+      await eventually(async () => expect(await stored()).toHaveLength(1));
+      const blocker = await database.pool.connect();
+      let published: string[];
+      try {
+        await blocker.query('begin');
+        await blocker.query('select from ingest_cursors for update');
+        published = await publishAll();
+      } finally {
+        await blocker.query('rollback');
+        blocker.release();
+      }
+      await expectGapsToExplainLosses(published);
+    });
+  },
+);

@@ -1,11 +1,11 @@
-import type { ConsumeMessage } from 'amqplib';
+import type { StreamMessage } from '../platform/messaging/stream-channel';
 
 /** Compacted when this many places at its front are free and they are half of it: amortised, no message is kept. */
 const COMPACT_FROM = 1_024;
 
 /** Messages that arrived and are not decoded yet, first in first out. */
 export class MessageQueue {
-  private messages: (ConsumeMessage | undefined)[] = [];
+  private messages: (StreamMessage | undefined)[] = [];
   private arrivals: number[] = [];
   private head = 0;
 
@@ -18,16 +18,16 @@ export class MessageQueue {
     return this.arrivals[this.head];
   }
 
-  get first(): ConsumeMessage | undefined {
+  get first(): StreamMessage | undefined {
     return this.messages[this.head];
   }
 
-  push(message: ConsumeMessage, arrivedAt: number): void {
+  push(message: StreamMessage, arrivedAt: number): void {
     this.messages.push(message);
     this.arrivals.push(arrivedAt);
   }
 
-  shift(): ConsumeMessage | undefined {
+  shift(): StreamMessage | undefined {
     const message = this.messages[this.head];
     if (message === undefined) return undefined;
     this.messages[this.head] = undefined;

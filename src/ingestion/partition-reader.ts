@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
-import type { Channel } from 'amqplib';
 import type { Config } from '../platform/config/config';
 import type { Broker } from '../platform/messaging/broker';
 import { closeChannel } from '../platform/messaging/close-channel';
+import type { StreamChannel } from '../platform/messaging/stream-channel';
 import type { IngestResult, UsageBatch } from '../shared/messages/ingest-usage.command';
 import { BatchCommits } from './batch-commits';
 import { decodeRulesOf } from './decode-rules';
@@ -104,15 +104,21 @@ export class PartitionReader {
     if (!channel) return undefined;
     try {
       await broker.declareTopology(channel);
-      const cursor = await leases.acquire(this.partition);
-      if (!cursor) return undefined;
-      return await this.readFrom(cursor, channel);
     } finally {
       await closeChannel(channel);
     }
+    const reading = await broker.openReadingChannel();
+    if (!reading) return undefined;
+    try {
+      const cursor = await leases.acquire(this.partition);
+      if (!cursor) return undefined;
+      return await this.readFrom(cursor, reading);
+    } finally {
+      await closeChannel(reading);
+    }
   }
 
-  private async readFrom(cursor: OwnedCursor, channel: Channel): Promise<boolean | undefined> {
+  private async readFrom(cursor: OwnedCursor, channel: StreamChannel): Promise<boolean | undefined> {
     const { broker, leases, shares, progress } = this.surroundings;
     const { partition, epoch, nextOffset: offset } = cursor;
     progress.owned(partition, cursor.dataThrough);
@@ -137,7 +143,7 @@ export class PartitionReader {
     }
   }
 
-  private openSession(channel: Channel, cursor: OwnedCursor): StreamSession {
+  private openSession(channel: StreamChannel, cursor: OwnedCursor): StreamSession {
     const { config } = this.surroundings;
     const settings = {
       stream: this.stream,

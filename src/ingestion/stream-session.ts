@@ -1,5 +1,5 @@
-import type { Channel, ConsumeMessage } from 'amqplib';
 import { closeChannel } from '../platform/messaging/close-channel';
+import type { StreamChannel, StreamMessage } from '../platform/messaging/stream-channel';
 import { isTracing } from '../platform/telemetry/tracing';
 import type { IngestResult, UsageBatch } from '../shared/messages/ingest-usage.command';
 import { decodeUsageMessage, type DecodeRules } from '../shared/usage-event/decode-usage-message';
@@ -76,7 +76,7 @@ export class StreamSession {
   private finish!: (end: SessionEnd) => void;
 
   constructor(
-    private readonly channel: Channel,
+    private readonly channel: StreamChannel,
     private readonly cursor: OwnedCursor,
     private readonly settings: SessionSettings,
     private readonly commit: (batch: UsageBatch) => Promise<IngestResult>,
@@ -111,7 +111,9 @@ export class StreamSession {
 
   async start(): Promise<void> {
     const { stream, prefetch } = this.settings;
-    this.channel.on('close', () => this.conclude({ reason: 'closed' }));
+    this.channel.on('close', (error) =>
+      this.conclude(error ? { reason: 'failed', error } : { reason: 'closed' }),
+    );
     await this.channel.prefetch(prefetch);
     // One message more than is needed, to see that this is still the stream the cursor belongs to.
     const offset = this.cursor.nextOffset > 0 ? this.cursor.nextOffset - 1 : 'first';
@@ -128,7 +130,7 @@ export class StreamSession {
     await closeChannel(this.channel);
   }
 
-  private receive(message: ConsumeMessage | null): void {
+  private receive(message: StreamMessage | null): void {
     if (this.end) return;
     // The broker cancels the consumer when the queue is deleted or its node goes away.
     if (!message) return this.conclude({ reason: 'closed' });
@@ -145,7 +147,7 @@ export class StreamSession {
   }
 
   /** Compares the first message with the cursor; answers whether it is a new one to be ingested. */
-  private verify(message: ConsumeMessage): boolean {
+  private verify(message: StreamMessage): boolean {
     const offset = offsetOf(message.properties.headers);
     const { nextOffset, lastMessageHash } = this.cursor;
     if (offset > nextOffset) {
@@ -250,8 +252,7 @@ export class StreamSession {
       this.heldBytes -= batch.bytes;
       streamBytes.inc({ partition: this.cursor.partition }, batch.bytes);
       // Acknowledged only now: whatever is lost before this is delivered again from the cursor.
-      if (!this.end)
-        this.channel.ack({ fields: { deliveryTag: batch.lastDeliveryTag } } as ConsumeMessage, true);
+      if (!this.end) this.channel.ack({ fields: { deliveryTag: batch.lastDeliveryTag } }, true);
       this.watchSizes(batch);
     } catch (error) {
       this.conclude({ reason: 'failed', error });

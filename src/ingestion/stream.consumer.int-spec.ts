@@ -9,24 +9,29 @@ import { createTestDatabase, type TestDatabase } from '../../test/support/test-d
 import { createTestVhost, type TestVhost } from '../../test/support/test-vhost';
 import { usageEvent } from '../../test/support/usage-events';
 
-describe('reading the stream', () => {
+describe.each(['amqp', 'stream'] as const)('reading the stream over %s', (protocol) => {
   let database: TestDatabase;
   let vhost: TestVhost;
   let databaseProxy: TcpProxy;
   let brokerProxy: TcpProxy;
+  let streamProxy: TcpProxy;
   let producer: Producer;
   const apps: INestApplicationContext[] = [];
+  let reads: NodeJS.ProcessEnv;
 
   beforeEach(async () => {
     [database, vhost] = await Promise.all([createTestDatabase('postgres'), createTestVhost()]);
     databaseProxy = await TcpProxy.before(database.url);
     brokerProxy = await TcpProxy.before(vhost.url);
+    streamProxy = await TcpProxy.before(`amqp://127.0.0.1:${vhost.streamPort}`);
+    reads = protocol === 'stream' ? { AMQP_STREAM_PORT: String(streamProxy.port) } : {};
   });
   afterEach(async () => {
-    await Promise.all([databaseProxy.heal(), brokerProxy.heal()]);
+    await Promise.all([databaseProxy.heal(), brokerProxy.heal(), streamProxy.heal()]);
     await producer?.close();
     for (const app of apps.splice(0)) await app.close();
-    await Promise.all([databaseProxy.close(), brokerProxy.close(), database.drop(), vhost.drop()]);
+    await Promise.all([databaseProxy.close(), brokerProxy.close(), streamProxy.close()]);
+    await Promise.all([database.drop(), vhost.drop()]);
   });
 
   async function start(env: NodeJS.ProcessEnv = {}): Promise<INestApplicationContext> {
@@ -35,6 +40,7 @@ describe('reading the stream', () => {
       AMQP_URL: brokerProxy.through(vhost.url),
       INGEST_LEASE: '1s',
       INGEST_BATCH_MAX_WAIT: '50ms',
+      ...reads,
       ...env,
     });
     apps.push(app);
@@ -116,7 +122,8 @@ describe('reading the stream', () => {
     })();
     for (let cut = 0; cut < 5; cut += 1) {
       await sleep(300);
-      (cut % 2 === 0 ? brokerProxy : databaseProxy).resetConnections();
+      if (cut % 2 === 0) databaseProxy.resetConnections();
+      else (protocol === 'amqp' || cut === 1 ? brokerProxy : streamProxy).resetConnections();
     }
     await publishing;
     await stored(4_000);
@@ -160,14 +167,15 @@ describe('reading the stream', () => {
   });
 
   it('waits for a broker that is away at the start', async () => {
-    await brokerProxy.cut();
+    await Promise.all([brokerProxy.cut(), streamProxy.cut()]);
     const app = await startIngestion({
       DATABASE_URL: database.url,
       AMQP_URL: brokerProxy.through(vhost.url),
+      ...reads,
     });
     apps.push(app);
     expect(await readinessOf(app, 'broker')).toBe('RabbitMQ is away.');
-    await brokerProxy.heal();
+    await Promise.all([brokerProxy.heal(), streamProxy.heal()]);
     await reading(app);
     producer = await Producer.connect(vhost.url);
     await producer.publish([usageEvent()]);

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import type { Channel, ConsumeMessage } from 'amqplib';
+import type { ConsumeMessage } from 'amqplib';
 import type { OwnedCursor } from '../../src/ingestion/partition-leases';
 import { type SessionEnd, type SessionSettings, StreamSession } from '../../src/ingestion/stream-session';
 import type { IngestResult, StreamSource, UsageBatch } from '../../src/shared/messages/ingest-usage.command';
@@ -77,7 +77,7 @@ export class SessionTrial {
     settings: Partial<SessionSettings> = {},
   ): Promise<StreamSession> {
     const session = new StreamSession(
-      this.channel as unknown as Channel,
+      this.channel,
       { ...CURSOR, ...cursor },
       { ...SETTINGS, ...settings },
       (batch) => this.hold(batch),

@@ -241,6 +241,9 @@ function other(link: Link, socket: Socket): Socket {
 }
 
 function reset({ client, server }: Link): void {
-  client.resetAndDestroy();
-  server.resetAndDestroy();
+  for (const socket of [client, server]) {
+    // A socket that has said goodbye cannot be reset, and Node.js 20 would keep its handle, and with it the process.
+    if (socket.writableEnded) socket.destroy();
+    else socket.resetAndDestroy();
+  }
 }

@@ -7,6 +7,8 @@ export interface TestServers {
   timescaleUrl: string | undefined;
   amqpUrl: string;
   managementUrl: string;
+  /** Of the stream protocol, on the broker's host. */
+  streamPort: number;
   redisUrl: string;
   /** In the name of everything the run makes, so that two runs can use the same servers. */
   run: string;
@@ -25,6 +27,7 @@ export function publish(servers: Servers): void {
     timescaleUrl: servers.timescaleAvailable ? servers.timescaleUrl : undefined,
     amqpUrl: servers.amqpUrl,
     managementUrl: servers.rabbitmq.managementUrl,
+    streamPort: servers.rabbitmq.streamPort,
     redisUrl: servers.redisUrl,
     run: `${process.pid}_${Date.now().toString(36)}`,
   };

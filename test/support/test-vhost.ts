@@ -5,6 +5,8 @@ export interface TestVhost {
   readonly name: string;
   /** What AMQP_URL should be. */
   readonly url: string;
+  /** What AMQP_STREAM_PORT should be for a service that reads by the stream protocol. */
+  readonly streamPort: number;
   /** Sets a policy on one queue, as an operator would. */
   policy(name: string, queue: string, definition: object): Promise<void>;
   /** Closes the connections that are still open and removes everything that was declared. */
@@ -13,7 +15,7 @@ export interface TestVhost {
 
 /** A virtual host of its own on the run's broker, so that the topology's fixed names do not meet. Drop it in `afterAll`. */
 export async function createTestVhost(): Promise<TestVhost> {
-  const { amqpUrl, managementUrl } = testServers();
+  const { amqpUrl, managementUrl, streamPort } = testServers();
   const name = `test-${randomBytes(6).toString('hex')}`;
   const { username } = new URL(managementUrl);
   await manage('PUT', `vhosts/${name}`);
@@ -23,6 +25,7 @@ export async function createTestVhost(): Promise<TestVhost> {
   return {
     name,
     url: url.href,
+    streamPort,
     policy: (policy, queue, definition) =>
       manage('PUT', `policies/${name}/${policy}`, {
         pattern: `^${queue.replaceAll('.', '\\.')}$`,

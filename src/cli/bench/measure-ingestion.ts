@@ -17,6 +17,8 @@ export interface IngestionLoad {
   readonly eventsPerMessage: number;
   readonly batchSize: number;
   readonly partitions: number;
+  /** What the service reads the stream by. */
+  readonly protocol: 'stream' | 'amqp';
 }
 
 export interface EncodedEvent {
@@ -45,7 +47,12 @@ export async function measureIngestion(
   servers: Servers,
   databaseUrl: string,
 ): Promise<IngestionFigures> {
-  const settings = { ...settingsOf(load, databaseUrl), AMQP_URL: servers.amqpUrl };
+  const { streamPort } = servers.rabbitmq;
+  const settings = {
+    ...settingsOf(load, databaseUrl),
+    AMQP_URL: servers.amqpUrl,
+    ...(load.protocol === 'stream' && { AMQP_STREAM_PORT: String(streamPort) }),
+  };
   // Declares the topology too.
   await (await start({ ...settings, SERVICE_ROLES: 'api' }, load.engine)).stop();
   await fillStream(load, servers.amqpUrl);

@@ -15,9 +15,11 @@ const run = promisify(execFile);
 const NAME = 'RabbitMQ';
 const IMAGE = 'rabbitmq:3.13-management';
 export const MINIMUM_RABBITMQ = '3.10';
+/** Unless a broker is told otherwise. */
+const STREAM_PORT = 5552;
 
 /** The management plugin makes virtual hosts within milliseconds; it gathers no statistics here. */
-const PLUGINS = ['rabbitmq_consistent_hash_exchange', 'rabbitmq_management'];
+const PLUGINS = ['rabbitmq_consistent_hash_exchange', 'rabbitmq_management', 'rabbitmq_stream'];
 
 export type Rabbitmqctl = (...args: string[]) => Promise<string>;
 
@@ -28,6 +30,8 @@ export interface RabbitmqServer {
   readonly version: string;
   readonly url: string;
   readonly pid: number | undefined;
+  /** Port of the stream protocol, on the same host. */
+  readonly streamPort: number;
   /** Base URL of the HTTP API, credentials included. */
   readonly managementUrl: string;
   /** Runs one command of rabbitmqctl on this broker and answers what it printed. */
@@ -40,6 +44,7 @@ export interface RabbitmqServer {
 class PrivateRabbitmq extends PrivateServer implements RabbitmqServer {
   constructor(
     options: PrivateServerOptions,
+    readonly streamPort: number,
     readonly managementUrl: string,
     readonly rabbitmqctl: Rabbitmqctl,
   ) {
@@ -73,14 +78,18 @@ export async function startRabbitmq(
 ): Promise<RabbitmqServer> {
   const home = join(directory, 'rabbitmq');
   mkdirSync(home, { recursive: true });
-  const [port, managementPort, distributionPort, mapperPort] = [
+  const [port, streamPort, managementPort, distributionPort, mapperPort] = [
+    await freePort(),
     await freePort(),
     await freePort(),
     await freePort(),
     await freePort(),
   ];
   const credentials = `tester:${randomBytes(16).toString('hex')}`;
-  writeFileSync(join(home, 'rabbitmq.conf'), configuration(port, managementPort, credentials));
+  writeFileSync(
+    join(home, 'rabbitmq.conf'),
+    configuration({ port, streamPort, managementPort, credentials }),
+  );
   writeFileSync(join(home, 'enabled_plugins'), `[${PLUGINS.join(',')}].\n`);
   const environment = {
     HOME: home,
@@ -132,6 +141,7 @@ export async function startRabbitmq(
       readyWithinMs: 90_000,
       guardian,
     },
+    streamPort,
     managementAddress(managementPort, credentials),
     rabbitmqctl,
   ).start();
@@ -142,13 +152,14 @@ export async function startRabbitmqContainer(
   { guardian }: { guardian: Guardian },
   log: (line: string) => void,
 ): Promise<RabbitmqServer> {
-  const [port, managementPort] = [await freePort(), await freePort()];
+  const [port, streamPort, managementPort] = [await freePort(), await freePort(), await freePort()];
   const [user, password] = ['tester', randomBytes(16).toString('hex')];
   const program = new ServerContainer({
     name: 'rabbitmq',
     image: IMAGE,
     ports: [
       [port, 5672],
+      [streamPort, STREAM_PORT],
       [managementPort, 15672],
     ],
     environment: { RABBITMQ_DEFAULT_USER: user, RABBITMQ_DEFAULT_PASS: password },
@@ -169,6 +180,7 @@ export async function startRabbitmqContainer(
       readyWithinMs: 120_000,
       guardian,
     },
+    streamPort,
     managementAddress(managementPort, credentials),
     (...args) => program.execute(['rabbitmqctl', ...args]),
   ).start();
@@ -176,7 +188,8 @@ export async function startRabbitmqContainer(
 
 /**
  * The broker that an environment variable names. Its management plugin is needed to make virtual hosts: on
- * `managementUrl`, or by default on port 15672 of the same host with the same credentials.
+ * `managementUrl`, or by default on port 15672 of the same host with the same credentials. Its plugin for streams is
+ * needed on port 5552 by whoever reads by that protocol.
  */
 export async function givenRabbitmq(
   variable: string,
@@ -190,16 +203,28 @@ export async function givenRabbitmq(
     throw new Error(`${variable} names RabbitMQ ${server.version}; ${MINIMUM_RABBITMQ} or newer is needed.`);
   }
   return Object.assign(server, {
+    streamPort: STREAM_PORT,
     managementUrl: management,
     rabbitmqctl: () =>
       Promise.reject(new Error('rabbitmqctl is at hand only for a broker that was started here.')),
   });
 }
 
-function configuration(port: number, managementPort: number, credentials: string): string {
+function configuration({
+  port,
+  streamPort,
+  managementPort,
+  credentials,
+}: {
+  port: number;
+  streamPort: number;
+  managementPort: number;
+  credentials: string;
+}): string {
   const [user, password] = credentials.split(':');
   return [
     `listeners.tcp.1 = 127.0.0.1:${port}`,
+    `stream.listeners.tcp.1 = 127.0.0.1:${streamPort}`,
     'management.tcp.ip = 127.0.0.1',
     `management.tcp.port = ${managementPort}`,
     'management_agent.disable_metrics_collector = true',

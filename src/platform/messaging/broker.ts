@@ -4,9 +4,13 @@ import { type AmqpConnectionManager, connect } from 'amqp-connection-manager';
 import type { Channel, ConfirmChannel } from 'amqplib';
 import { Config } from '../config/config';
 import { ReadinessChecks } from '../health/readiness-checks';
+import type { StreamChannel } from './stream-channel';
+import { StreamProtocolChannel } from './stream-protocol/stream-protocol-channel';
 import { declareTopology } from './topology';
 
 const PRECONDITION_FAILED = 406;
+/** Headers of a message that somebody reads. */
+const READ_HEADERS = ['traceparent'];
 
 /** How both connections keep themselves up; the heartbeat finds a silent broker within two of its intervals. */
 export function connectionOptions(purpose: 'consume' | 'publish') {
@@ -28,6 +32,8 @@ export class Broker implements OnApplicationShutdown {
   readonly publishing: AmqpConnectionManager;
   private readonly logger = new Logger(Broker.name);
   private mismatch: string | undefined;
+  /** Why the stream cannot be read by its own protocol. */
+  private refusal: string | undefined;
 
   constructor(
     amqp: AmqpConnection,
@@ -43,6 +49,7 @@ export class Broker implements OnApplicationShutdown {
       if (this.mismatch) throw new Error(this.mismatch);
       if (!this.consuming.isConnected() || !this.publishing.isConnected())
         throw new Error('RabbitMQ is away.');
+      if (this.refusal) throw new Error(this.refusal);
       return 'connected';
     });
   }
@@ -51,6 +58,29 @@ export class Broker implements OnApplicationShutdown {
   async openConsumingChannel(): Promise<Channel | undefined> {
     const connection = this.consuming.connection;
     return this.consuming.isConnected() ? heard(await connection?.createChannel()) : undefined;
+  }
+
+  /**
+   * A channel to read a stream with: of the stream protocol where `AMQP_STREAM_PORT` is set. `undefined` while the
+   * broker is away; throws when it is there and refuses that protocol.
+   */
+  async openReadingChannel(): Promise<StreamChannel | undefined> {
+    const { amqpUrl, amqpStreamPort } = this.config;
+    if (amqpUrl === null || amqpStreamPort === null) return this.openConsumingChannel();
+    try {
+      const options = {
+        amqpUrl,
+        port: amqpStreamPort,
+        connectionName: 'usage-analytics read',
+        headers: READ_HEADERS,
+      };
+      const channel = await StreamProtocolChannel.open(options);
+      this.refusal = undefined;
+      return channel;
+    } catch (error) {
+      this.refusal = `${(error as Error).message} AMQP_STREAM_PORT is to be that of the plugin rabbitmq_stream.`;
+      throw error;
+    }
   }
 
   /** A channel with confirms of the publishing connection, or `undefined` while that is away. */

@@ -16,6 +16,8 @@ const API_KEYS = JSON.stringify([
 export interface ReplicaAddresses {
   readonly databaseUrl: string;
   readonly amqpUrl: string;
+  /** Set: streams are read by their own protocol. */
+  readonly streamPort: number | undefined;
   readonly redisUrl: string;
 }
 
@@ -31,6 +33,8 @@ export class Replica {
     readonly name: string,
     readonly database: TcpProxy,
     readonly broker: TcpProxy,
+    /** To the broker's port for the stream protocol. */
+    readonly stream: TcpProxy | undefined,
     readonly redis: TcpProxy,
     private readonly settings: Record<string, string>,
     private readonly main: string,
@@ -42,21 +46,28 @@ export class Replica {
 
   static async create(
     name: string,
-    { databaseUrl, amqpUrl, redisUrl }: ReplicaAddresses,
+    { databaseUrl, amqpUrl, streamPort, redisUrl }: ReplicaAddresses,
     settings: Record<string, string>,
     main: string,
     logFile: string,
   ): Promise<Replica> {
     const database = await TcpProxy.before(databaseUrl);
     const broker = await TcpProxy.before(amqpUrl);
+    const stream = streamPort === undefined ? undefined : await TcpProxy.before(atPort(amqpUrl, streamPort));
     const redis = await TcpProxy.before(redisUrl);
     const addresses = {
       DATABASE_URL: database.through(databaseUrl),
       AMQP_URL: broker.through(amqpUrl),
+      ...(stream && { AMQP_STREAM_PORT: String(stream.port) }),
       REDIS_URL: redis.through(redisUrl),
       API_KEYS,
     };
-    return new Replica(name, database, broker, redis, { ...addresses, ...settings }, main, logFile);
+    return new Replica(name, database, broker, stream, redis, { ...addresses, ...settings }, main, logFile);
+  }
+
+  /** All of its ways to servers of one kind. */
+  edges(to: 'database' | 'broker' | 'redis'): readonly TcpProxy[] {
+    return to === 'broker' && this.stream ? [this.broker, this.stream] : [this[to]];
   }
 
   get isUp(): boolean {
@@ -120,6 +131,11 @@ export class Replica {
     if (this.process) process.kill(this.process.pid, 'SIGCONT');
     await this.kill();
     process.off('exit', this.dieWithHarness);
-    await Promise.all([this.database.close(), this.broker.close(), this.redis.close()]);
+    const edges = (['database', 'broker', 'redis'] as const).flatMap((to) => this.edges(to));
+    await Promise.all(edges.map((edge) => edge.close()));
   }
+}
+
+function atPort(url: string, port: number): string {
+  return Object.assign(new URL(url), { port: String(port) }).href;
 }

@@ -11,7 +11,7 @@ async function fault(world: World): Promise<void> {
   const pick = <Value>(values: readonly Value[]): Value =>
     values[Math.floor(random() * values.length)] as Value;
   const replica = pick(replicas);
-  const proxy = pick([replica.database, replica.broker, replica.redis, world.routerEdge]);
+  const proxy = pick([replica.database, ...replica.edges('broker'), replica.redis, world.routerEdge]);
   const forMs = 200 + random() * 4_000;
   switch (pick(['cut', 'black-hole', 'swallow', 'slow', 'kill', 'kill-point', 'freeze', 'terminate'])) {
     case 'cut':
