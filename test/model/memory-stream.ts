@@ -24,6 +24,8 @@ export class MemoryStream {
     private readonly turns: Turns,
     /** Whether all below the offset is committed. */
     readonly isCommitted: (offset: number) => boolean,
+    /** As by the stream protocol: a chunk is delivered to its end, however much is unacknowledged. */
+    readonly inWholeChunks: boolean,
   ) {}
 
   /** One chunk of messages, after so many offsets that no message has. */
@@ -142,8 +144,12 @@ export class MemoryChannel extends EventEmitter {
     if (!this.delivering) void this.deliver();
   }
 
+  private get isFlowing(): boolean {
+    return this.isOpen && !this.isHeld && this.isAlive();
+  }
+
   private get mayDeliver(): boolean {
-    return this.isOpen && !this.isHeld && this.isAlive() && this.unacked.length < this.limit;
+    return this.isFlowing && this.unacked.length < this.limit;
   }
 
   private async deliver(): Promise<void> {
@@ -151,11 +157,11 @@ export class MemoryChannel extends EventEmitter {
     while (this.mayDeliver && this.position !== undefined) {
       if (!this.stream.messageFrom(this.position)) break;
       await this.turns.turn('delivery');
-      // RabbitMQ reads and sends a chunk as a whole, as far as the prefetch goes.
+      // RabbitMQ reads and sends a chunk as a whole, over AMQP 0-9-1 as far as the prefetch goes.
       const chunk = this.stream.messageFrom(this.position)?.chunk;
       for (
         let message = this.stream.messageFrom(this.position);
-        this.mayDeliver && message?.chunk === chunk;
+        (this.stream.inWholeChunks ? this.isFlowing : this.mayDeliver) && message?.chunk === chunk;
         message = this.stream.messageFrom(this.position)
       ) {
         if (!message) break;

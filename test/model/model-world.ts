@@ -54,7 +54,8 @@ export class ModelWorld {
     this.streams = Array.from({ length: PARTITIONS }, (_, partition) => {
       const isCommitted = (offset: number) =>
         offset < (this.database.tables.cursors.get(partition)?.nextOffset ?? 0);
-      return new MemoryStream(turns, isCommitted);
+      // One of each kind.
+      return new MemoryStream(turns, isCommitted, partition % 2 === 1);
     });
     this.replicas = [this.start(), this.start()];
   }
@@ -150,6 +151,7 @@ export class ModelWorld {
       return fate === 'done' ? stream.open(() => owner.isAlive).asChannel : undefined;
     };
     const declareTopology = () => Promise.resolve();
-    return { openConsumingChannel, declareTopology } as unknown as Broker;
+    const openReadingChannel = openConsumingChannel;
+    return { openConsumingChannel, openReadingChannel, declareTopology } as unknown as Broker;
   }
 }
