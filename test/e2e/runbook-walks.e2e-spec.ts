@@ -3,14 +3,15 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'amqplib';
 import type { PoolClient } from 'pg';
-import { commandsOf } from '../support/documented-commands';
+import { commandsOf, languagesOf } from '../support/documented-commands';
 import { eventually } from '../support/eventually';
 import { relationBehind } from '../support/relation-behind';
 import { ORG_A, ORG_B, usageEvent } from '../support/usage-events';
 import { WalkedService } from '../support/walked-service';
 
 const STREAM = 'analytics.usage.v1';
-const RUNBOOKS = join(__dirname, '..', '..', 'docs', 'runbooks');
+const ROOT = join(__dirname, '..', '..');
+const RUNBOOKS = join(ROOT, 'docs', 'runbooks');
 
 interface Quarantined {
   readonly quarantineId: string;
@@ -101,6 +102,17 @@ describe('walking through the runbook', () => {
       expect(await metric('ingest_lag_seconds')).toBeGreaterThan(1);
       expect(await service.look(runbook)).toMatch(sign(culprit));
     });
+    if (runbook === 'usage-data-stale') {
+      await service.database.pool.query(
+        'select pg_terminate_backend(pid) from pg_stat_activity where $1 = any (pg_blocking_pids(pid))',
+        [culprit],
+      );
+      await eventually(async () => {
+        const shown = await service.console(runbook);
+        expect(shown).toMatch(/"level":"warn".*A batch cannot be committed now, trying it again/);
+        expect(shown).toMatch(new RegExp(`^${STREAM.replaceAll('.', '\\.')}\tstream\t\d+\trunning$`, 'm'));
+      });
+    }
     await end(culprit);
     await drained();
     await eventually(async () => {
@@ -113,6 +125,11 @@ describe('walking through the runbook', () => {
     await service.kill('ingest');
     expect(await metric('ingest_lag_seconds')).toBeNaN();
     await alarmed('UsageIngestionAbsent');
+    const shown = await service.console('usage-ingestion-absent');
+    expect(shown).toMatch(
+      /^usage-analytics-ingest-0 .*\n[^]*^Replicas: +2 desired[^]*"Reading a partition"/m,
+    );
+    service.kubernetes.scale('ingest', 0);
     const owners = async () => (await service.seen('usage-ingestion-absent')).map(({ owner }) => owner);
     const [former] = await owners();
     await publish(20);
@@ -120,7 +137,7 @@ describe('walking through the runbook', () => {
       const [{ silent_for: silentFor } = {}] = await service.seen('usage-ingestion-absent');
       expect((silentFor as { seconds?: number }).seconds).toBeGreaterThan(2);
     });
-    await service.run('ingest');
+    expect(await service.console('usage-ingestion-absent', 2)).toContain('usage-analytics-ingest scaled');
     await drained();
     expect(await owners()).not.toContain(former);
     await calm('UsageIngestionAbsent');
@@ -133,7 +150,7 @@ describe('walking through the runbook', () => {
     await service.ingress.cut();
     await eventually(async () => expect(await metric('canary_checks_total', { outcome: 'failed' })).toBeGreaterThan(failed)); // prettier-ignore
     expect(await service.look('usage-canary-missing')).toContain('"status":"ok"');
-    expect(service.log('worker').split('\n').filter((line) => /canary/i.test(line)).at(-1)).toContain('The canary got no answer'); // prettier-ignore
+    expect((await service.console('usage-canary-missing')).trim().split('\n').at(-1)).toContain('The canary got no answer'); // prettier-ignore
     await service.ingress.heal();
     const healed = Date.now() / 1_000;
     await eventually(async () => expect(await metric('canary_last_visible_timestamp_seconds')).toBeGreaterThan(healed)); // prettier-ignore
@@ -205,6 +222,7 @@ describe('walking through the runbook', () => {
     expect(await service.look('usage-exports-failing')).toMatch(
       new RegExp(`"job_id":"${jobId}".*"failure":".*(denied|403)`, 'i'),
     );
+    expect(await service.console('usage-exports-failing')).toContain(jobId);
     service.s3.proxy.heal();
     await eventually(async () => expect(await attempts('succeeded')).toBeGreaterThan(0));
     expect(await service.ask('GET', `/orgs/${ORG_A}/exports/${jobId}`)).toMatchObject({
@@ -269,6 +287,11 @@ describe('walking through the runbook', () => {
     expect((await metric('ingest_stream_max_bytes')) / rate).toBeLessThan(86_400);
     const before = await service.firstOffset();
     await service.vhost.policy('more-room', STREAM, { 'max-length-bytes': 50_000_000 });
+    const shown = await service.console('usage-stream-horizon-short');
+    expect(shown).toMatch(
+      new RegExp(`^${STREAM.replaceAll('.', '\\.')}\t.*max-length-bytes.*\tmore-room$`, 'm'),
+    );
+    expect(shown).toMatch(/^Free disk space: [\d.]+ gb$/m);
     await publish(6_000);
     await drained();
     expect(await service.firstOffset()).toBeLessThanOrEqual(before + 3_000);
@@ -281,8 +304,20 @@ describe('walking through the runbook', () => {
       [ORG_B],
     );
     expect(await service.look('usage-throughput-low')).toContain(ORG_B);
+    const shown = await service.console('usage-throughput-low');
+    expect(shown).toMatch(/^tester\t127\.0\.0\.1\trunning$/m);
+    expect(shown).toMatch(/^analytics\.usage\ttopic$/m);
     await publish(1, { orgId: ORG_B });
     await eventually(async () => expect(await service.look('usage-throughput-low')).not.toContain(ORG_B));
+  });
+
+  it('runs every block for a terminal, and there is no other kind of block', () => {
+    const pages = readdirSync(RUNBOOKS).map((file) => `docs/runbooks/${file}`);
+    const blocks = pages.flatMap(commandsOf).filter(({ language }) => language === 'console');
+    expect([...service.shownOnConsole].sort()).toEqual(blocks.map(({ name }) => name).sort());
+    expect([...new Set(pages.flatMap(languagesOf))].sort()).toEqual(['console', 'sh', 'sql']);
+    const inline = pages.flatMap((page) => readFileSync(join(ROOT, page), 'utf8').match(/`(kubectl|rabbitmqctl) [^`]+`/g) ?? []); // prettier-ignore
+    expect(inline).toEqual([]);
   });
 
   it('is done here for every runbook', () => {

@@ -36,9 +36,12 @@ export const defaultValues = parse(readFileSync(join(CHART, 'values.yaml'), 'utf
 export const valuesSchema = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8')) as object;
 
 /** What the chart makes of these values, rendered by Go's templates; throws with the renderer's sentence. */
-export async function rendered(values: Values): Promise<{ manifests: Manifest[]; notes: string }> {
+export async function rendered(
+  values: Values,
+  release = 'demo',
+): Promise<{ manifests: Manifest[]; notes: string }> {
   const renderer = await builtRenderer();
-  const { code, text } = await outputOf(renderer, [CHART, 'demo'], { input: JSON.stringify(values) });
+  const { code, text } = await outputOf(renderer, [CHART, release], { input: JSON.stringify(values) });
   if (code !== 0) throw new Error(text);
   const files = Object.entries(JSON.parse(text) as Record<string, string>);
   const manifests = files

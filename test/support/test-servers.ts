@@ -9,6 +9,8 @@ export interface TestServers {
   managementUrl: string;
   /** Of the stream protocol, on the broker's host. */
   streamPort: number;
+  /** In which `rabbitmqctl` works on the broker; absent where that is not one of this machine's programs. */
+  rabbitmqctlEnvironment: Readonly<Record<string, string>> | undefined;
   redisUrl: string;
   /** In the name of everything the run makes, so that two runs can use the same servers. */
   run: string;
@@ -28,6 +30,7 @@ export function publish(servers: Servers): void {
     amqpUrl: servers.amqpUrl,
     managementUrl: servers.rabbitmq.managementUrl,
     streamPort: servers.rabbitmq.streamPort,
+    rabbitmqctlEnvironment: servers.rabbitmq.operatorEnvironment,
     redisUrl: servers.redisUrl,
     run: `${process.pid}_${Date.now().toString(36)}`,
   };

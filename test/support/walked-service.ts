@@ -1,13 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { connect } from 'amqplib';
 import { freePort } from '../../src/cli/servers/free-port';
 import { ServiceProcess } from '../../src/cli/service-process';
 import { USAGE_STREAM } from '../../src/platform/messaging/topology';
+import { defaultValues, rendered } from './chart';
 import { outputOf } from './debian-tools';
 import { commandsOf, inShell } from './documented-commands';
+import { kubectl, KubernetesApi } from './kubernetes-api';
 import { Producer } from './producer';
 import { PrometheusServer } from './prometheus-server';
 import { S3_BUCKET, S3_CREDENTIALS, startTestS3, type TestS3 } from './s3-server';
@@ -24,6 +26,10 @@ export type Role = (typeof ROLES)[number];
 /** A deployment in small, as a chart makes it: a process for each role, real servers, and intervals that can be waited for. */
 export class WalkedService {
   readonly processes = new Map<Role, ServiceProcess>();
+  /** Names of the blocks that `console` has run. */
+  readonly shownOnConsole = new Set<string>();
+  /** As Kubernetes has the processes: with the chart's objects, and a pod for each. */
+  kubernetes!: KubernetesApi;
   producer!: Producer;
   prometheus!: PrometheusServer;
 
@@ -76,6 +82,12 @@ export class WalkedService {
       AWS_SECRET_ACCESS_KEY: S3_CREDENTIALS.secretAccessKey,
     });
     try {
+      const { manifests } = await rendered(defaultValues, 'usage-analytics');
+      service.kubernetes = await KubernetesApi.start(manifests, {
+        log: (component) => service.log(component as Role),
+        runs: (component) => service.processes.has(component as Role),
+        scaled: (component) => void service.run(component as Role),
+      });
       service.prometheus = await PrometheusServer.start(directory);
       await Promise.all(ROLES.map((role) => service.run(role)));
       service.producer = await Producer.connect(vhost.url);
@@ -105,6 +117,7 @@ export class WalkedService {
     await (this.producer as Producer | undefined)?.close();
     await Promise.all([...this.processes.values()].map((service) => service.stop()));
     await (this.prometheus as PrometheusServer | undefined)?.stop();
+    (this.kubernetes as KubernetesApi | undefined)?.stop();
     await this.ingress.close();
     await this.s3.stop();
     await this.vhost.drop();
@@ -148,9 +161,32 @@ export class WalkedService {
     const shown: string[] = [];
     for (const { language, text } of commandsOf(`docs/runbooks/${runbook}.md`)) {
       if (language === 'sql') shown.push(...(await this.rows(text)).map((row) => JSON.stringify(row)));
-      else shown.push((await this.shell(text)).text);
+      if (language === 'sh') shown.push((await this.shell(text)).text);
     }
     return shown.join('\n');
+  }
+
+  /**
+   * What an operator sees in the terminal who runs the runbook's block for `kubectl` and `rabbitmqctl`, the one of that
+   * number. Throws what was printed when it fails.
+   */
+  async console(runbook: string, number = 1): Promise<string> {
+    const blocks = commandsOf(`docs/runbooks/${runbook}.md`).filter(({ language }) => language === 'console');
+    const command = blocks[number - 1];
+    if (!command) throw new Error(`${runbook} has ${blocks.length} such blocks.`);
+    this.shownOnConsole.add(command.name);
+    const { rabbitmqctlEnvironment } = testServers();
+    if (!rabbitmqctlEnvironment && command.text.includes('rabbitmqctl'))
+      throw new Error('Only a broker that the tests have started from this machine’s programs has a rabbitmqctl.'); // prettier-ignore
+    const { PATH = process.env['PATH'] ?? '', ...broker } = rabbitmqctlEnvironment ?? {};
+    const { code, text } = await inShell(command.text, {
+      ...broker,
+      PATH: [dirname(await kubectl()), PATH].join(delimiter),
+      KUBECONFIG: this.kubernetes.kubeconfig(this.directory),
+      VHOST: this.vhost.name,
+    });
+    if (code !== 0) throw new Error(`${command.name} ends with ${code}:\n${text}`);
+    return text;
   }
 
   /** Rows of the runbook's SQL blocks. */

@@ -36,6 +36,8 @@ export interface RabbitmqServer {
   readonly managementUrl: string;
   /** Runs one command of rabbitmqctl on this broker and answers what it printed. */
   rabbitmqctl: Rabbitmqctl;
+  /** An environment in which `rabbitmqctl` works on this broker, where its programs are on this machine. */
+  readonly operatorEnvironment: Readonly<Record<string, string>> | undefined;
   kill(signal?: NodeJS.Signals): Promise<void>;
   restart(): Promise<void>;
   stop(): Promise<void>;
@@ -47,6 +49,7 @@ class PrivateRabbitmq extends PrivateServer implements RabbitmqServer {
     readonly streamPort: number,
     readonly managementUrl: string,
     readonly rabbitmqctl: Rabbitmqctl,
+    readonly operatorEnvironment: Readonly<Record<string, string>> | undefined,
   ) {
     super(options);
   }
@@ -144,6 +147,7 @@ export async function startRabbitmq(
     streamPort,
     managementAddress(managementPort, credentials),
     rabbitmqctl,
+    { ...environment, PATH: [programs, process.env['PATH']].join(delimiter) },
   ).start();
 }
 
@@ -183,6 +187,7 @@ export async function startRabbitmqContainer(
     streamPort,
     managementAddress(managementPort, credentials),
     (...args) => program.execute(['rabbitmqctl', ...args]),
+    undefined,
   ).start();
 }
 
@@ -205,6 +210,7 @@ export async function givenRabbitmq(
   return Object.assign(server, {
     streamPort: STREAM_PORT,
     managementUrl: management,
+    operatorEnvironment: undefined,
     rabbitmqctl: () =>
       Promise.reject(new Error('rabbitmqctl is at hand only for a broker that was started here.')),
   });
