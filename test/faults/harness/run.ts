@@ -24,7 +24,8 @@ const HELP = `Usage: npm run faults [-- options]
 Breaks what the service depends on, and the service, and counts by identity what became of every event.
 
   --cell NAME      only this cell; may be given again (default: every cell)
-  --seed S         of the first run; further runs count up (default: 1)
+  --seed S         of the first run; further runs count up (default: 1). 2, 3, 6, 7, 10, … read the stream by its own
+                   protocol, the others over AMQP 0-9-1
   --runs N         runs of each cell (default: 1)
   --minutes M      repeats until so many minutes have passed
   --parallel N     so many runs at a time of cells that leave the servers alone (default: 1)
