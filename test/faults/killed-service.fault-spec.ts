@@ -48,6 +48,8 @@ describeEachEngine('a service that is killed again and again', (engine) => {
         DATABASE_URL: database.url,
         STORAGE_ENGINE: engine,
         AMQP_URL: vhost.url,
+        // One engine reads by the stream protocol, the other over AMQP 0-9-1.
+        ...(engine === 'timescale' && { AMQP_STREAM_PORT: String(vhost.streamPort) }),
         INGEST_LEASE: '1s',
         ROLLUP_REFRESH_INTERVAL: '1s',
         LOG_LEVEL: 'warn',
