@@ -80,13 +80,13 @@ export class PartitionUpkeep {
     const newestChunk = await this.onChannel((channel) =>
       probeStream(channel, this.stream, 'last', PROBE_WAIT_MS),
     );
-    if (newestChunk !== undefined) this.backlog = await this.backlogAt(newestChunk, session.nextOffset);
+    const isRead = newestChunk === undefined ? undefined : await this.compareWith(newestChunk);
     this.silences = newestChunk === undefined ? this.silences + 1 : 0;
     // A stream that was read still has its newest segment: where nothing comes of it the broker is slow.
     const isEmpty = session.nextOffset === 0 && this.silences >= EMPTINESS_EVIDENCE;
     // Nothing is known of a stream before it has shown that it is the cursor's.
     const known = session.isVerified || cursor.nextOffset === 0;
-    this.measuredFrom = known && (newestChunk !== undefined || isEmpty) ? startedAt : undefined;
+    this.measuredFrom = known && (isRead ?? isEmpty) ? startedAt : undefined;
     this.progress.measured(cursor.partition, this.backlog);
     if (!known) return this.doubt();
     const { quietSince } = session;
@@ -96,18 +96,22 @@ export class PartitionUpkeep {
   }
 
   /**
-   * Messages behind the cursor, at least. That nothing comes does not show that a chunk is read to its end, because the
-   * broker delivers no more of it than may be unacknowledged and can be late with the rest: it is asked on a channel
-   * that has nothing outstanding.
+   * Sets the backlog, which is at least so many messages, and answers whether all up to the end of the newest chunk is
+   * committed. That nothing comes does not show it, because the broker delivers no more of a chunk than may be
+   * unacknowledged and can be late with the rest: it is asked on a channel that has nothing outstanding.
    */
-  private async backlogAt(newestChunk: number, nextOffset: number): Promise<number> {
-    if (newestChunk >= nextOffset) return newestChunk + 1 - nextOffset;
-    if (this.chunkEnd?.chunk === newestChunk && this.chunkEnd.nextOffset === nextOffset) return 0;
+  private async compareWith(newestChunk: number): Promise<boolean> {
+    const { nextOffset } = this.session;
+    this.backlog = Math.max(0, newestChunk + 1 - nextOffset);
+    if (this.backlog > 0) return false;
+    if (this.chunkEnd?.chunk === newestChunk && this.chunkEnd.nextOffset === nextOffset) return true;
     const more = await this.onChannel((channel) =>
       hasNeighbour(channel, this.stream, nextOffset - 1, PROBE_WAIT_MS),
     );
+    // It may have come, and have been committed, while the broker was asked.
+    if (more && this.session.nextOffset === nextOffset) this.backlog = 1;
     if (more === false) this.chunkEnd = { chunk: newestChunk, nextOffset };
-    return more === false ? 0 : 1;
+    return more === false;
   }
 
   /**

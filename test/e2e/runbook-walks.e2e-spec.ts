@@ -110,7 +110,7 @@ describe('walking through the runbook', () => {
       await eventually(async () => {
         const shown = await service.console(runbook);
         expect(shown).toMatch(/"level":"warn".*A batch cannot be committed now, trying it again/);
-        expect(shown).toMatch(new RegExp(`^${STREAM.replaceAll('.', '\\.')}\tstream\t\d+\trunning$`, 'm'));
+        expect(shown).toMatch(new RegExp(`^${STREAM.replaceAll('.', '\\.')}\tstream\t[0-9]+\trunning$`, 'm'));
       });
     }
     await end(culprit);
@@ -150,7 +150,7 @@ describe('walking through the runbook', () => {
     await service.ingress.cut();
     await eventually(async () => expect(await metric('canary_checks_total', { outcome: 'failed' })).toBeGreaterThan(failed)); // prettier-ignore
     expect(await service.look('usage-canary-missing')).toContain('"status":"ok"');
-    expect((await service.console('usage-canary-missing')).trim().split('\n').at(-1)).toContain('The canary got no answer'); // prettier-ignore
+    expect(await service.console('usage-canary-missing')).toContain('The canary got no answer'); // prettier-ignore
     await service.ingress.heal();
     const healed = Date.now() / 1_000;
     await eventually(async () => expect(await metric('canary_last_visible_timestamp_seconds')).toBeGreaterThan(healed)); // prettier-ignore
