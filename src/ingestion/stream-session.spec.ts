@@ -75,6 +75,18 @@ describe('a session on a stream', () => {
       expect(await trial.sizes()).toEqual([4]);
     });
 
+    it('of all that arrived, although it is decoded a little at a time', async () => {
+      await trial.open();
+      const large = Buffer.from(JSON.stringify(usageEvent({ metadata: { padding: 'x'.repeat(15_000) } })));
+      trial.channel.deliver(0);
+      await jest.advanceTimersByTimeAsync(200);
+      for (let offset = 1; offset <= 12; offset += 1) trial.channel.deliver(offset, large);
+      await jest.advanceTimersByTimeAsync(200);
+      await (await trial.commit(1)).succeed();
+      expect(await trial.sizes()).toEqual([1, 12]);
+      expect((await trial.commit(2)).source).toMatchObject({ firstOffset: 1, lastOffset: 12 });
+    });
+
     it('that remember their last message', async () => {
       await trial.open({}, { batchSize: 2 });
       const last = Buffer.from(JSON.stringify(usageEvent()));
@@ -225,6 +237,24 @@ describe('a session on a stream', () => {
       trial.channel.deliver(9);
       expect(await trial.endOf(session)).toMatchObject({ reason: 'failed' });
       expect(trial.commits).toEqual([]);
+    });
+
+    it('for the reason that its channel has', async () => {
+      const session = await trial.open();
+      const error = new Error('The chunk at offset 3 is damaged.');
+      trial.channel.emit('close', error);
+      expect(await trial.endOf(session)).toEqual({ reason: 'failed', error });
+    });
+
+    it('not while the broker is asked why offsets skip, and asks it once', async () => {
+      const session = await trial.open({ nextOffset: 1 });
+      let asked = 0;
+      trial.oldestOffset = () => ((asked += 1), new Promise(() => undefined));
+      trial.channel.deliver(0);
+      for (const offset of [3, 4, 5]) trial.channel.deliver(offset);
+      await jest.advanceTimersByTimeAsync(1_000);
+      expect(asked).toBe(1);
+      expect(await trial.endOf(session)).toBe('running');
     });
 
     it('when it holds more bytes than it may, with their mean', async () => {

@@ -171,7 +171,8 @@ describeEachEngine('roles of the database', (engine) => {
       expect(quarantined.status).toBe(200);
     });
 
-    it('no partition and no chunk can be reached by its own name', async () => {
+    it('no partition and no chunk can be reached by its own name, also when rights are given anew', async () => {
+      await database.pool.query('select grant_to_roles()');
       const { rows } = await database.pool.query<{ part: string }>(
         engine === 'timescale'
           ? `select format('%I.%I', chunk_schema, chunk_name) as part from timescaledb_information.chunks`
