@@ -88,11 +88,11 @@ export class PartitionUpkeep {
     const known = session.isVerified || cursor.nextOffset === 0;
     this.measuredFrom = known && (isRead ?? isEmpty) ? startedAt : undefined;
     this.progress.measured(cursor.partition, this.backlog);
-    if (!known) return this.doubt();
     const { quietSince } = session;
     if (this.backlog > 0 && quietSince !== undefined && performance.now() - quietSince > STALLED_MS) {
       return session.stop({ reason: 'stalled' });
     }
+    if (!known) return this.doubt();
   }
 
   /**

@@ -4,6 +4,8 @@ import { connect as connectTls } from 'node:tls';
 import { ANSWER, type Command, COMMANDS, frame, FrameAssembler, HEAD_BYTES, text, textMap, uint16, uint32 } from './frames'; // prettier-ignore
 
 const OPENING_MS = 10_000;
+/** A broker that is starting may take a request and never answer it, while its heartbeats go on. */
+const ANSWER_MS = 10_000;
 const CLOSING_MS = 1_000;
 /** A broker that is silent for twice as long is taken for dead. */
 const HEARTBEAT_S = 5;
@@ -87,7 +89,8 @@ export class StreamConnection extends EventEmitter<Events> {
       this.waiting.set(correlation, { resolve, reject }),
     );
     this.socket.write(frame(command, [uint32(correlation), ...fields]));
-    const answer = await answered;
+    const patience = setTimeout(() => this.end(new Error(`"${command}" is not answered within ${ANSWER_MS} ms`)), ANSWER_MS); // prettier-ignore
+    const answer = await answered.finally(() => clearTimeout(patience));
     const code = answer.readUInt16BE(0);
     if (code !== OK) throw new Error(REFUSALS[code] ?? `it refuses "${command}" with code ${code}`);
     return answer.subarray(2);
