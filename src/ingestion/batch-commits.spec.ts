@@ -68,7 +68,6 @@ describe('the commits of a partition', () => {
       [399, 3],
       [1, 4],
     ] as const) {
-      // prettier-ignore
       await pass(ms);
       expect(attempts).toBe(made);
     }
@@ -149,6 +148,9 @@ describe('the commits of a partition', () => {
   it('make known how far data are there: to the latest event of the batch, and no further for one without events', async () => {
     const at = (second: number) =>
       usageEvent({ occurredAt: new Date(NOW.getTime() + second * 1_000).toISOString() });
+    batch = streamBatch([Buffer.from('{"poison":')]);
+    await commit();
+    expect(progress.all()).toMatchObject([{ dataThrough: null }]);
     batch = streamBatch([at(-3), at(-1), at(-2)]);
     await commit();
     expect(progress.all()).toMatchObject([{ dataThrough: NOW.getTime() - 1_000 }]);

@@ -1,5 +1,6 @@
 import { SessionTrial } from '../../test/support/session-trial';
 import { usageEvent } from '../../test/support/usage-events';
+import { streamBytes } from './ingestion.metrics';
 import { messageHash } from './open-batch';
 
 describe('a session on a stream', () => {
@@ -75,16 +76,32 @@ describe('a session on a stream', () => {
       expect(await trial.sizes()).toEqual([4]);
     });
 
-    it('of all that arrived, although it is decoded a little at a time', async () => {
-      await trial.open();
-      const large = Buffer.from(JSON.stringify(usageEvent({ metadata: { padding: 'x'.repeat(15_000) } })));
-      trial.channel.deliver(0);
+    it('that close at a quarter of the buffer to the byte', async () => {
+      await trial.open({}, { bufferBytes: 10_000 });
+      trial.channel.deliver(0, Buffer.alloc(2_500, '7'));
+      expect(await trial.sizes()).toEqual([1]);
+    });
+
+    it('of all that waited, decoded a little in each turn of the event loop', async () => {
+      const turns: number[] = [];
+      let inTurn = 0;
+      await trial.open({}, { batchSize: 13 }, () => {
+        if (inTurn === 0) void Promise.resolve().then(() => (turns.push(inTurn), (inTurn = 0)));
+        inTurn += 1;
+      });
+      // One batch is being committed and the next one is full: what comes now waits undecoded.
+      for (let offset = 0; offset < 26; offset += 1) trial.channel.deliver(offset);
       await jest.advanceTimersByTimeAsync(200);
-      for (let offset = 1; offset <= 12; offset += 1) trial.channel.deliver(offset, large);
+      const large = Buffer.from(JSON.stringify(usageEvent({ metadata: { padding: 'x'.repeat(14_000) } })));
+      for (let offset = 26; offset < 38; offset += 1) trial.channel.deliver(offset, large);
       await jest.advanceTimersByTimeAsync(200);
+      turns.length = 0;
       await (await trial.commit(1)).succeed();
-      expect(await trial.sizes()).toEqual([1, 12]);
-      expect((await trial.commit(2)).source).toMatchObject({ firstOffset: 1, lastOffset: 12 });
+      await (await trial.commit(2)).succeed();
+      await jest.advanceTimersByTimeAsync(1);
+      expect(turns).toEqual([5, 5, 2]);
+      expect(await trial.sizes()).toEqual([13, 13, 12]);
+      expect((await trial.commit(3)).source).toMatchObject({ firstOffset: 26, lastOffset: 37 });
     });
 
     it('that remember their last message', async () => {
@@ -118,7 +135,8 @@ describe('a session on a stream', () => {
 
     it('offsets that skip, as they do at the beginning of a segment, in batches of their own', async () => {
       const session = await trial.open({}, { batchSize: 3 });
-      trial.oldestOffset = () => Promise.resolve(1);
+      // The stream still has all there was from the cursor on: nothing is lost.
+      trial.oldestOffset = () => Promise.resolve(2);
       for (const offset of [0, 1, 3, 4, 6]) trial.channel.deliver(offset);
       await (await trial.commit(1)).succeed();
       await (await trial.commit(2)).succeed();
@@ -193,150 +211,25 @@ describe('a session on a stream', () => {
       expect(await trial.endOf(session)).toBe('running');
     });
 
+    it('with the message below the cursor also when the broker sends some before it', async () => {
+      const known = Buffer.from('known');
+      const session = await trial.open({ nextOffset: 8, lastMessageHash: messageHash(known) });
+      trial.channel.deliver(5);
+      trial.channel.deliver(6);
+      expect(session.isVerified).toBe(false);
+      trial.channel.deliver(7, known);
+      trial.channel.deliver(8);
+      await jest.advanceTimersByTimeAsync(200);
+      expect((await trial.commit(1)).source).toMatchObject({ firstOffset: 8, lastOffset: 8 });
+      expect(trial.channel.acks).toEqual([1, 2, 3]);
+    });
+
     it('at the cursor where the message below is gone', async () => {
       const session = await trial.open({ nextOffset: 8, lastMessageHash: messageHash(Buffer.from('known')) });
       trial.channel.deliver(8);
       expect(session.isVerified).toBe(true);
       await jest.advanceTimersByTimeAsync(200);
       expect((await trial.commit(1)).source).toMatchObject({ expectedOffset: 8, firstOffset: 8 });
-    });
-  });
-
-  describe('ends', () => {
-    it('when another message than the known one lies below the cursor', async () => {
-      const session = await trial.open({ nextOffset: 8, lastMessageHash: messageHash(Buffer.from('known')) });
-      trial.channel.deliver(7, Buffer.from('another'));
-      trial.channel.deliver(8);
-      expect(await trial.endOf(session)).toEqual({ reason: 'recreated' });
-    });
-
-    it.each([0, 8])('when messages from the cursor at %d on are gone, with the first there is', async (nextOffset) => {
-      const session = await trial.open({ nextOffset });
-      trial.channel.deliver(50);
-      trial.channel.deliver(51);
-      expect(await trial.endOf(session)).toEqual({ reason: 'truncated', firstOffset: 50 });
-    }); // prettier-ignore
-
-    it('when messages were dropped while it was behind, with all before them committed and nothing after', async () => {
-      const session = await trial.open({}, { batchSize: 10 });
-      trial.oldestOffset = () => Promise.resolve(49);
-      for (const offset of [0, 1, 50, 51]) trial.channel.deliver(offset);
-      expect(session.quietSince).toBeUndefined();
-      expect(await trial.endOf(session)).toBe('running');
-      await (await trial.commit(1)).succeed();
-      expect(await trial.endOf(session)).toEqual({ reason: 'truncated', firstOffset: 50 });
-      await jest.advanceTimersByTimeAsync(1_000);
-      expect(session.nextOffset).toBe(2);
-      expect(trial.commits).toHaveLength(1);
-    });
-
-    it('and reads again when the broker does not tell whether a skip is a loss', async () => {
-      const session = await trial.open({ nextOffset: 8 });
-      trial.oldestOffset = () => Promise.resolve(undefined);
-      trial.channel.deliver(7);
-      trial.channel.deliver(9);
-      expect(await trial.endOf(session)).toMatchObject({ reason: 'failed' });
-      expect(trial.commits).toEqual([]);
-    });
-
-    it('for the reason that its channel has', async () => {
-      const session = await trial.open();
-      const error = new Error('The chunk at offset 3 is damaged.');
-      trial.channel.emit('close', error);
-      expect(await trial.endOf(session)).toEqual({ reason: 'failed', error });
-    });
-
-    it('not while the broker is asked why offsets skip, and asks it once', async () => {
-      const session = await trial.open({ nextOffset: 1 });
-      let asked = 0;
-      trial.oldestOffset = () => ((asked += 1), new Promise(() => undefined));
-      trial.channel.deliver(0);
-      for (const offset of [3, 4, 5]) trial.channel.deliver(offset);
-      await jest.advanceTimersByTimeAsync(1_000);
-      expect(asked).toBe(1);
-      expect(await trial.endOf(session)).toBe('running');
-    });
-
-    it('when it holds more bytes than it may, with their mean', async () => {
-      const session = await trial.open({}, { bufferBytes: 10_000 });
-      // The first batch is being committed, what comes then has to wait.
-      for (let offset = 0; offset < 4; offset += 1) trial.channel.deliver(offset, Buffer.alloc(3_000, '7'));
-      expect(await trial.endOf(session)).toEqual({ reason: 'overflowed', meanMessageBytes: 3_000 });
-    });
-
-    it('not for one message that is larger than the buffer, when it asks for one at a time', async () => {
-      const session = await trial.open({}, { bufferBytes: 1_000, prefetch: 1 });
-      trial.channel.deliver(0, Buffer.alloc(3_000, '7'));
-      await (await trial.commit(1)).succeed();
-      trial.channel.deliver(1, Buffer.alloc(3_000, '7'));
-      await (await trial.commit(2)).succeed();
-      expect(await trial.endOf(session)).toBe('running');
-    });
-
-    it('not for bytes that are committed already', async () => {
-      const session = await trial.open({}, { bufferBytes: 10_000 });
-      for (let offset = 0; offset < 10; offset += 1) {
-        trial.channel.deliver(offset, Buffer.alloc(3_000, '7'));
-        await (await trial.commit(offset + 1)).succeed();
-      }
-      expect(await trial.endOf(session)).toBe('running');
-    });
-
-    it('when messages have been small for ten batches, and not before', async () => {
-      const session = await trial.open({}, { batchSize: 1, smallMessageBytes: 500 });
-      const large = Buffer.from(JSON.stringify(usageEvent({ metadata: { padding: 'x'.repeat(1_000) } })));
-      for (let offset = 0; offset < 20; offset += 1) {
-        trial.channel.deliver(offset, offset === 9 ? large : undefined);
-        expect(await trial.endOf(session)).toBe('running');
-        await (await trial.commit(offset + 1)).succeed();
-      }
-      expect(await trial.endOf(session)).toEqual({
-        reason: 'shrunken',
-        meanMessageBytes: expect.any(Number),
-      });
-      expect(trial.channel.acks.at(-1)).toBe('up to 20');
-    });
-
-    it.each([
-      ['the channel is closed', () => trial.channel.emit('close')],
-      ['the broker cancels the consumer', () => trial.channel.cancel()],
-    ])('when %s', async (_, happen) => {
-      const session = await trial.open();
-      happen();
-      expect(await trial.endOf(session)).toEqual({ reason: 'closed' });
-    });
-
-    it('for its first reason', async () => {
-      const session = await trial.open();
-      trial.channel.emit('close');
-      void session.stop({ reason: 'stopped' });
-      expect(await trial.endOf(session)).toEqual({ reason: 'closed' });
-    });
-  });
-
-  describe('that has ended', () => {
-    it('waits for the batch that is being committed, and keeps what it has committed', async () => {
-      const session = await trial.open({}, { batchSize: 2 });
-      for (let offset = 0; offset < 3; offset += 1) trial.channel.deliver(offset);
-      let stopped = false;
-      const stopping = session.stop({ reason: 'stopped' }).then(() => (stopped = true));
-      await jest.advanceTimersByTimeAsync(60_000);
-      expect(stopped).toBe(false);
-      await (await trial.commit(1)).succeed();
-      await stopping;
-      expect(session.nextOffset).toBe(2);
-    });
-
-    it('neither ingests nor acknowledges', async () => {
-      const session = await trial.open({}, { batchSize: 2 });
-      for (let offset = 0; offset < 3; offset += 1) trial.channel.deliver(offset);
-      trial.channel.emit('close');
-      expect(session.isOver).toBe(true);
-      trial.channel.deliver(3);
-      await (await trial.commit(1)).succeed();
-      await jest.advanceTimersByTimeAsync(60_000);
-      expect(trial.commits).toHaveLength(1);
-      expect(trial.channel.acks).toEqual([]);
     });
   });
 
@@ -351,5 +244,15 @@ describe('a session on a stream', () => {
     const quietFrom = performance.now();
     await jest.advanceTimersByTimeAsync(5_000);
     expect(session.quietSince).toBe(quietFrom);
+  });
+
+  it('counts the bytes of what is committed, by partition', async () => {
+    const counted = async () =>
+      (await streamBytes.get()).values.find(({ labels }) => labels.partition === 21)?.value ?? 0;
+    await trial.open({ partition: 21 }, { batchSize: 1 });
+    trial.channel.deliver(0, Buffer.alloc(300, '7'));
+    expect(await counted()).toBe(0);
+    await (await trial.commit(1)).succeed();
+    expect(await counted()).toBe(300);
   });
 });

@@ -8,7 +8,7 @@ module.exports = {
   testMatch: [
     '<rootDir>/src/access/**/*.spec.ts',
     '<rootDir>/src/aggregation/page-cursor.spec.ts',
-    '<rootDir>/src/ingestion/{batch-commits,batch-outcomes,stream-session}.spec.ts',
+    '<rootDir>/src/ingestion/{batch-commits,batch-outcomes,stream-session,stream-session-ends}.spec.ts',
     '<rootDir>/src/shared/list-cursor.spec.ts',
   ],
 };

@@ -72,14 +72,20 @@ export class SessionTrial {
   /** What the broker says when it is asked for its oldest message. */
   oldestOffset: () => Promise<number | undefined> = () => Promise.resolve(0);
 
+  /** `onDecode` is called for each message that is decoded. */
   async open(
     cursor: Partial<OwnedCursor> = {},
     settings: Partial<SessionSettings> = {},
+    onDecode: () => void = () => undefined,
   ): Promise<StreamSession> {
+    const { decodeRules } = SETTINGS;
+    const watched = Object.defineProperty({ ...decodeRules }, 'maxMessageBytes', {
+      get: () => (onDecode(), decodeRules.maxMessageBytes),
+    });
     const session = new StreamSession(
       this.channel,
       { ...CURSOR, ...cursor },
-      { ...SETTINGS, ...settings },
+      { ...SETTINGS, decodeRules: watched, ...settings },
       (batch) => this.hold(batch),
       () => this.oldestOffset(),
     );
