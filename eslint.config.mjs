@@ -7,7 +7,7 @@ const onlyConfigReadsTheEnvironment = {
 };
 
 export default tseslint.config(
-  { ignores: ['dist/', 'coverage/', '.data/', 'node_modules/'] },
+  { ignores: ['dist/', '.stryker-tmp/', 'coverage/', '.data/', 'node_modules/'] },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.recommendedTypeChecked],
