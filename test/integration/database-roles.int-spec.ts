@@ -80,7 +80,8 @@ describeEachEngine('roles of the database', (engine) => {
       (error: { code: string }) => error.code,
     );
 
-  it('give the service what is written here, relation by relation', async () => {
+  /** Select, insert, update, delete of a user on each relation, as letters. */
+  const rightsOf = async (user: string): Promise<{ name: string; kind: string; rights: string }[]> => {
     const { rows } = await database.pool.query<{ name: string; kind: string; rights: string }>(
       `select relname as name, relkind as kind, concat(
          case when has_table_privilege($1, oid, 'select') then 'S' end,
@@ -90,11 +91,22 @@ describeEachEngine('roles of the database', (engine) => {
          case when has_table_privilege($1, oid, 'truncate, references, trigger') then ' and more' end) as rights
        from pg_class
        where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm') and not relispartition`,
-      [names.service],
+      [user],
     );
+    return rows;
+  };
+
+  it('give the service what is written here, relation by relation', async () => {
+    const rows = await rightsOf(names.service);
     const expected = rows.map(({ name, kind }) => [name, OF_SERVICE[name] ?? (!ROLLUP.test(name) ? 'not decided' : kind === 'v' ? 'S' : 'SIUD')]); // prettier-ignore
     expect(rows.map(({ name, rights }) => [name, rights])).toEqual(expected);
     expect(rows.length).toBeGreaterThan(Object.keys(OF_SERVICE).length);
+  });
+
+  it('give the reader nothing but reading, relation by relation', async () => {
+    const rows = await rightsOf(names.reader);
+    const expected = rows.map(({ name }) => [name, name === 'api_keys' ? '' : 'S']);
+    expect(rows.map(({ name, rights }) => [name, rights])).toEqual(expected);
   });
 
   it('let the service run every statement that is its own', async () => {
