@@ -95,7 +95,7 @@ export class AmqpUsageEventPublisher extends UsageEventPublisher {
       ({ fields }) =>
         this.logger.error(
           { exchange: USAGE_EXCHANGE, routingKey: fields.routingKey },
-          'A usage event has reached no stream: its binding is missing',
+          'A usage event has reached no stream and is refused: the broker has just started, or the binding of the stream is missing',
         ),
       () => {
         closed = true;

@@ -7,6 +7,7 @@ import { ReadinessChecks } from '../health/readiness-checks';
 import type { StreamChannel } from './stream-channel';
 import { StreamProtocolChannel } from './stream-protocol/stream-protocol-channel';
 import { declareTopology } from './topology';
+import { doubtOfConfirms } from './untrue-confirms';
 
 const PRECONDITION_FAILED = 406;
 /** Headers of a message that somebody reads. */
@@ -45,6 +46,11 @@ export class Broker implements OnApplicationShutdown {
     this.publishing = connect([config.amqpUrl ?? ''], connectionOptions('publish'));
     this.tellOutages('consume', this.consuming);
     this.tellOutages('publish', this.publishing);
+    this.publishing.on('connect', () => {
+      const { version } = this.publishing.connection?.connection.serverProperties ?? {};
+      const doubt = version && doubtOfConfirms(version, config.ingestPartitions);
+      if (doubt) this.logger.warn(doubt);
+    });
     checks.register('broker', () => {
       if (this.mismatch) throw new Error(this.mismatch);
       if (!this.consuming.isConnected() || !this.publishing.isConnected())

@@ -1,4 +1,5 @@
 import type { ConfirmChannel, Message } from 'amqplib';
+import { closeChannel } from './close-channel';
 import { USAGE_EXCHANGE } from './topology';
 
 export interface UsageMessage {
@@ -10,48 +11,45 @@ export interface UsageMessage {
 
 const OPTIONS = { persistent: true, mandatory: true, contentType: 'application/json' };
 
-/** A channel on which messages are confirmed; of no more use once it is closed. */
+/**
+ * A channel on which messages are confirmed. It ends when the broker closes it, and with the first message that the
+ * broker returned or refused: the confirms of later ones could not be believed (`untrue-confirms.ts`).
+ */
 export class PublishingChannel {
   private readonly waiting = new Set<(error: Error) => void>();
-  private returned = 0;
+  private ended: Error | undefined;
 
+  /** `onReturn` is told the first message that reached no stream; `onEnd` that another channel is needed. */
   constructor(
     private readonly channel: ConfirmChannel,
     onReturn: (message: Message) => void,
-    onClose: () => void,
+    private readonly onEnd: () => void,
   ) {
     channel.on('return', (message: Message) => {
-      this.returned += 1;
-      onReturn(message);
+      if (!this.ended) onReturn(message);
+      this.leave(new Error('A message has reached no stream.'));
     });
-    channel.on('close', () => {
-      onClose();
-      // amqplib fails the messages that wait for a confirm as well, but stops at the first gap among them.
-      for (const fail of this.waiting)
-        fail(new Error('The channel was closed before the broker had confirmed.'));
-    });
+    // amqplib fails the messages that wait for a confirm as well, but stops at the first gap among them.
+    channel.on('close', () => this.end(new Error('The channel was closed before the broker had confirmed.')));
   }
 
   /**
-   * Resolves when the broker has taken every message and each has reached a stream. Rejects when one was refused or
-   * returned, or when the channel closes before: then any of them may be in the stream or not.
+   * Resolves when the broker has taken every message and each has reached a stream. Rejects when the channel ends
+   * before: then any of them may be in the stream or not.
    */
   async confirm(messages: readonly UsageMessage[]): Promise<void> {
-    const returnedBefore = this.returned;
+    if (this.ended) throw this.ended;
     await new Promise<void>((resolve, reject) => {
       let outstanding = messages.length;
-      const fail = (error: Error): void => {
-        this.waiting.delete(fail);
-        reject(error);
-      };
+      this.waiting.add(reject);
+      // A message that reaches no queue is confirmed all the same, but the broker returns it before that.
       const settle = (error: Error | null): void => {
-        if (error) return fail(error);
+        if (error) return this.leave(error);
         outstanding -= 1;
         if (outstanding > 0) return;
-        this.waiting.delete(fail);
+        this.waiting.delete(reject);
         resolve();
       };
-      this.waiting.add(fail);
       for (const { routingKey, body, headers } of messages) {
         this.channel.publish(
           USAGE_EXCHANGE,
@@ -62,7 +60,19 @@ export class PublishingChannel {
         );
       }
     });
-    // A message that reaches no queue is confirmed all the same, but the broker returns it before that.
-    if (this.returned !== returnedBefore) throw new Error('A message has reached no stream.');
+  }
+
+  private leave(reason: Error): void {
+    if (this.ended) return;
+    this.end(reason);
+    void closeChannel(this.channel);
+  }
+
+  private end(reason: Error): void {
+    if (this.ended) return;
+    this.ended = reason;
+    this.onEnd();
+    for (const fail of this.waiting) fail(reason);
+    this.waiting.clear();
   }
 }

@@ -14,12 +14,12 @@ interface Sent {
   readonly sequence: number;
   readonly message: Message;
   readonly at: number;
-  returned: boolean;
 }
 
 /**
- * Sends the messages of a workload as the platform's router does: persistent, mandatory, with confirms. What was not
- * confirmed when its connection broke, or what the broker could not route, is sent again until it is confirmed.
+ * Sends the messages of a workload as the platform's router does, by the rules for publishers in docs/reliability.md:
+ * persistent, mandatory, with confirms, and on another channel after the broker returned or refused a message. What was
+ * not confirmed by then is sent again until it is.
  */
 export class Router {
   private readonly waiting: Message[] = [];
@@ -104,16 +104,13 @@ export class Router {
     try {
       const channel = await patiently(connection.createConfirmChannel());
       for (const event of ['error', 'close']) channel.on(event, over);
-      channel.on('return', ({ properties }) => {
-        const sent = this.unconfirmed.get(Number(properties.messageId));
-        if (sent) sent.returned = true;
-      });
+      channel.on('return', over);
       let last = Date.now();
       while (open && !this.ended) {
         const now = Date.now();
         this.make(now - last);
         last = now;
-        this.publish(channel, () => open);
+        this.publish(channel, () => open, over);
         const [oldest] = this.unconfirmed.values();
         if (oldest && !this.blocked && now - oldest.at > CONFIRM_TIMEOUT_MS) return;
         await pause(TICK_MS);
@@ -133,13 +130,13 @@ export class Router {
     }
   }
 
-  private publish(channel: ConfirmChannel, isOpen: () => boolean): void {
+  private publish(channel: ConfirmChannel, isOpen: () => boolean, over: () => void): void {
     if (this.blocked) return;
     const room = MAX_UNCONFIRMED - this.unconfirmed.size;
     const at = Date.now();
     const sent = this.waiting
       .splice(0, room)
-      .map((message): Sent => ({ sequence: ++this.sequence, message, at, returned: false }));
+      .map((message): Sent => ({ sequence: ++this.sequence, message, at }));
     for (const each of sent) this.unconfirmed.set(each.sequence, each);
     this.journal.attempts(sent);
     for (const each of sent) {
@@ -148,9 +145,9 @@ export class Router {
       const body = Buffer.from(message.body);
       channel.publish('analytics.usage', `usage.${message.orgId}`, body, options, (error: unknown) => {
         if (!isOpen()) return;
+        if (error) return over();
         this.unconfirmed.delete(sequence);
-        if (error || each.returned) this.waiting.push(message);
-        else this.journal.confirm(sequence);
+        this.journal.confirm(sequence);
       });
     }
   }
