@@ -13,7 +13,7 @@ import { isAtLeast } from './versions';
 
 const run = promisify(execFile);
 const NAME = 'RabbitMQ';
-const IMAGE = 'rabbitmq:3.13-management';
+const IMAGE = 'rabbitmq:4.0-management';
 export const MINIMUM_RABBITMQ = '3.10';
 /** Unless a broker is told otherwise. */
 const STREAM_PORT = 5552;
