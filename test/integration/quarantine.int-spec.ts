@@ -1,26 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import { verify } from '../../src/certificates/verification';
-import { IngestUsageCommand } from '../../src/shared/messages/ingest-usage.command';
 import { DAY_MS, HOUR_MS } from '../../src/shared/time-zone';
-import { decodeUsageMessage } from '../../src/shared/usage-event/decode-usage-message';
 import { describeEachEngine } from '../support/engines';
+import { ownPartition, type Stream } from '../support/owned-partition';
 import { createTestDatabase, type TestDatabase } from '../support/test-database';
 import { keyOf, startTrial, type TrialService } from '../support/trial-service';
 import { ORG_A, ORG_B, usageEvent } from '../support/usage-events';
 
 const NOW = new Date('2026-11-18T10:23:45.000Z');
 const TODAY = Date.UTC(2026, 10, 18);
-const RULES = { lateHorizon: 7 * DAY_MS, knownOrgs: null, maxMessageBytes: 1_048_576 };
 const iso = (instant: number): string => new Date(instant).toISOString();
 const onTime = iso(TODAY - HOUR_MS);
 
 describeEachEngine('the quarantine', (kind) => {
   let database: TestDatabase;
   let service: TrialService;
-  let offset: number;
+  let stream: Stream;
 
   beforeEach(async () => {
-    offset = 0;
     database = await createTestDatabase(kind);
     service = await startTrial(database, {
       now: NOW,
@@ -29,46 +26,12 @@ describeEachEngine('the quarantine', (kind) => {
         viewerB: { orgId: ORG_B, roles: ['org-viewer'] },
       },
     });
-    await database.pool.query('insert into ingest_cursors (partition, epoch) values (0, 1)');
+    stream = await ownPartition(database, service);
   });
   afterEach(async () => {
     await service?.close();
     await database?.drop();
   });
-
-  /** Commits messages as the owner of partition 0 does. */
-  async function stream(...messages: unknown[]) {
-    const firstOffset = offset;
-    const decoded = messages.map((message, index) =>
-      decodeUsageMessage(
-        Buffer.isBuffer(message) ? message : Buffer.from(JSON.stringify(message)),
-        RULES,
-        service.now.getTime(),
-        firstOffset + index,
-      ),
-    );
-    offset += messages.length;
-    return service.commands.execute(
-      new IngestUsageCommand({
-        source: {
-          kind: 'stream',
-          partition: 0,
-          epoch: 1,
-          incarnation: 1,
-          firstOffset,
-          lastOffset: offset - 1,
-          lastMessageHash: Buffer.alloc(32),
-          expectedOffset: firstOffset,
-          replay: false,
-        },
-        receivedAt: service.now,
-        messages: messages.length,
-        events: decoded.flatMap(({ events }) => events),
-        rejects: decoded.flatMap(({ rejects }) => rejects),
-        unknownFields: 0,
-      }),
-    );
-  }
 
   const list = async (query = '', path = `/orgs/${ORG_A}/quarantine`) => {
     const { status, body } = await service.send('GET', `${path}?${query}`);
@@ -313,101 +276,5 @@ describeEachEngine('the quarantine', (kind) => {
       expect([answer.status, answer.headers['content-type']]).toEqual([400, 'application/problem+json']);
       expect(answer.body.errors[0]).toEqual({ parameter, detail: expect.stringMatching(/must|from|one of/) });
     }
-  });
-
-  describe('and receipts', () => {
-    const receipt = (eventId: string) => service.send('GET', `/orgs/${ORG_A}/events/${eventId}`);
-
-    it('tell of a stored event what is stored, and that it is counted', async () => {
-      const event = usageEvent({ occurredAt: onTime, clientId: 'c', metadata: { team: 'x' } });
-      await stream(event, { ...event, outputTokens: 1 });
-      const { status, body } = await receipt(event.eventId.toUpperCase());
-      expect(status).toBe(200);
-      expect(body).toMatchObject({
-        orgId: ORG_A,
-        eventId: event.eventId,
-        state: 'stored',
-        event: {
-          occurredAt: onTime,
-          cost: '0.0012345',
-          clientId: 'c',
-          metadata: { team: 'x' },
-          counted: true,
-        },
-        quarantine: [{ reason: 'conflict', state: 'open' }],
-      });
-      await service.refresh();
-      const late = usageEvent({ occurredAt: onTime });
-      await stream(late);
-      expect((await receipt(late.eventId)).body.event.counted).toBe(false);
-      await service.refresh();
-      expect((await receipt(late.eventId)).body.event.counted).toBe(true);
-    });
-
-    it('find an event whose id tells when it was made, also when that is wrong', async () => {
-      const v7 = (instant: number) => {
-        const time = instant.toString(16).padStart(12, '0');
-        return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-${randomUUID().slice(-12)}`;
-      };
-      const ids = [TODAY - HOUR_MS, TODAY - 300 * DAY_MS].map(v7);
-      await stream(...ids.map((eventId) => usageEvent({ eventId, occurredAt: onTime })));
-      for (const id of ids) expect((await receipt(id)).body.state).toBe('stored');
-    });
-
-    it('tell of a quarantined event why, and what became of it', async () => {
-      const event = usageEvent({ occurredAt: onTime, inputTokens: -1 });
-      await stream(event);
-      expect((await receipt(event.eventId)).body).toMatchObject({ state: 'quarantined', event: null });
-      await replay(await onlyId(), { payload: { ...event, inputTokens: 1 } });
-      expect((await receipt(event.eventId)).body).toMatchObject({
-        state: 'stored',
-        quarantine: [{ state: 'replayed', replayOutcome: 'stored', reviewedBy: 'reader' }],
-      });
-    });
-
-    it('know no event of another organisation, nor one that never came', async () => {
-      const event = usageEvent({ orgId: ORG_B, occurredAt: onTime });
-      await stream(event);
-      const [foreign, unknown] = [await receipt(event.eventId), await receipt(randomUUID())];
-      expect([foreign.status, foreign.body]).toEqual([404, unknown.body]);
-      expect((await receipt('7')).body.errors).toEqual([{ parameter: 'eventId', detail: 'must be a UUID.' }]);
-    });
-  });
-
-  describe('and gaps', () => {
-    it('are listed until an operator acknowledges them with a reason', async () => {
-      await database.pool.query(
-        `insert into data_gaps (partition, incarnation, kind, from_offset, to_offset, data_from, data_through)
-         values (0, 1, 'truncated', 5, 9, $1, $1), (1, 1, 'recreated', 7, null, null, $1)`,
-        [NOW],
-      );
-      const { body: all } = await service.send('GET', '/admin/data-gaps?limit=1');
-      expect([all.gaps.length, typeof all.nextCursor]).toEqual([1, 'string']);
-      const { body: next } = await service.send('GET', `/admin/data-gaps?limit=1&cursor=${all.nextCursor}`);
-      expect([next.gaps.length, next.nextCursor]).toEqual([1, null]);
-      const { body: ofPartition } = await service.send('GET', '/admin/data-gaps?partition=1');
-      expect(ofPartition.gaps).toMatchObject([
-        { kind: 'recreated', fromOffset: 7, toOffset: null, state: 'open' },
-      ]);
-      const [{ gapId }] = ofPartition.gaps;
-      const path = `/admin/data-gaps/${gapId}/acknowledge`;
-      expect((await service.send('POST', path, { reason: ' ' })).body.errors[0].pointer).toBe('/reason');
-      const { body } = await service.send('POST', path, { reason: 'sent again' });
-      expect(body).toMatchObject({
-        state: 'acknowledged',
-        acknowledgedBy: 'reader',
-        acknowledgedReason: 'sent again',
-      });
-      expect((await service.send('POST', path, { reason: 'sent again' })).status).toBe(409);
-      expect((await service.send('GET', '/admin/data-gaps?state=open')).body.gaps).toHaveLength(1);
-      expect((await service.send('GET', '/admin/data-gaps?state=closed')).body.errors[0].parameter).toBe(
-        'state',
-      );
-      const unknown = await service.send('POST', `/admin/data-gaps/${randomUUID()}/acknowledge`, {
-        reason: 'x',
-      });
-      expect(unknown.status).toBe(404);
-      expect((await service.send('GET', '/admin/data-gaps', undefined, keyOf('viewerA'))).status).toBe(403);
-    });
   });
 });

@@ -27,13 +27,20 @@ const RULES = { lateHorizon: 30 * 86_400_000, knownOrgs: null, maxMessageBytes: 
 /** One message an item, at consecutive offsets; Buffers are sent as they are, everything else as JSON. */
 export function streamBatch(
   messages: readonly unknown[],
-  { firstOffset = 0, epoch = 1, partition = 0, replay = false } = {},
+  {
+    firstOffset = 0,
+    epoch = 1,
+    partition = 0,
+    replay = false,
+    receivedAt = new Date(),
+    lateHorizon = RULES.lateHorizon,
+  } = {},
 ): UsageBatch {
   const decoded = messages.map((message, index) =>
     decodeUsageMessage(
       Buffer.isBuffer(message) ? message : Buffer.from(JSON.stringify(message)),
-      RULES,
-      Date.now(),
+      { ...RULES, lateHorizon },
+      receivedAt.getTime(),
       firstOffset + index,
     ),
   );
@@ -50,7 +57,7 @@ export function streamBatch(
   };
   return {
     source,
-    receivedAt: new Date(),
+    receivedAt,
     messages: messages.length,
     events: decoded.flatMap(({ events }) => events),
     rejects: decoded.flatMap(({ rejects }) => rejects),
