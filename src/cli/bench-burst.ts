@@ -5,6 +5,7 @@ import { burstPicture } from './bench/burst-picture';
 import { describeEnvironment, INGESTION_SETTINGS } from './bench/environment';
 import { type LiveFigures, liveTrial } from './bench/live-trial';
 import { STANDARD_LOAD } from './bench/load-shape';
+import { PROTOCOLS } from './bench/protocol';
 import { writeReport } from './bench/report';
 import { oneOf, runCommand, wholeNumber } from './command-line';
 
@@ -15,6 +16,7 @@ const USAGE = `Usage: npm run bench:burst [-- options]
   --then N           events a second afterwards (3000)
   --then-seconds N   how long these come (300)
   --engine ENGINE    timescale or postgres (timescale)
+  --protocol NAME    what the stream is read by: stream or amqp (stream)
   --write NAME       writes NAME.json and NAME.svg, for example docs/benchmarks/burst (nothing)
   --help             this text
 
@@ -30,6 +32,7 @@ async function main(): Promise<void> {
       then: { type: 'string', default: '3000' },
       'then-seconds': { type: 'string', default: '300' },
       engine: { type: 'string', default: 'timescale' },
+      protocol: { type: 'string', default: 'stream' },
       write: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
@@ -38,14 +41,15 @@ async function main(): Promise<void> {
   const burst = { perSecond: wholeNumber('--rate', values.rate), seconds: wholeNumber('--seconds', values.seconds) };
   const rest = { perSecond: wholeNumber('--then', values.then), seconds: wholeNumber('--then-seconds', values['then-seconds']) };
   const engine = oneOf('--engine', values.engine, ['timescale', 'postgres'] as const);
-  const figures = await liveTrial({ engine, phases: [burst, rest], log: (line) => console.error(line) });
+  const protocol = oneOf('--protocol', values.protocol, PROTOCOLS);
+  const figures = await liveTrial({ engine, protocol, phases: [burst, rest], log: (line) => console.error(line) });
 
-  const title = `${burst.perSecond}/s for ${burst.seconds} s, then ${rest.perSecond}/s for ${rest.seconds} s, on ${engine}`;
+  const title = `${burst.perSecond}/s for ${burst.seconds} s, then ${rest.perSecond}/s for ${rest.seconds} s, on ${engine}, read by ${protocol}`;
   console.log(`\n${describeEnvironment()}\n${figures.servers}`);
   console.log(`${title}\nload: ${JSON.stringify(STANDARD_LOAD)}\nPostgreSQL: ${JSON.stringify(INGESTION_SETTINGS)}\n`);
   console.table([summaryOf(figures)]);
   if (values.write !== undefined) {
-    const settings = { load: STANDARD_LOAD, postgres: INGESTION_SETTINGS, phases: [burst, rest], engine };
+    const settings = { load: STANDARD_LOAD, postgres: INGESTION_SETTINGS, phases: [burst, rest], engine, protocol };
     writeReport(values.write, { ...settings, ...figures });
     writeFileSync(`${values.write}.svg`, burstPicture(title, figures.samples));
   }

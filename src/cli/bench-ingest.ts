@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { describeEnvironment, INGESTION_SETTINGS } from './bench/environment';
 import { ingestionTrial, type TrialFigures } from './bench/ingestion-trial';
 import { STANDARD_LOAD } from './bench/load-shape';
+import { PROTOCOLS } from './bench/protocol';
 import { writeReport } from './bench/report';
 import { baselineRow, ingestionRow } from './bench/tables';
 import { oneOf, runCommand, wholeNumber } from './command-line';
@@ -43,7 +44,7 @@ async function main(): Promise<void> {
   const eventsPerMessage = wholeNumber('--events-per-message', values['events-per-message']);
   const batchSize = wholeNumber('--batch', values.batch);
   const partitions = wholeNumber('--partitions', values.partitions);
-  const protocol = oneOf('--protocol', values.protocol, ['stream', 'amqp'] as const);
+  const protocol = oneOf('--protocol', values.protocol, PROTOCOLS);
   const ids = oneOf('--ids', values.ids, ['uuidv7', 'uuidv4'] as const);
   const wanted = oneOf('--engine', values.engine, ['timescale', 'postgres', 'both'] as const);
 

@@ -11,6 +11,7 @@ import { ServiceProcess } from '../service-process';
 import { INGESTION_SETTINGS } from './environment';
 import { orgIdOf, STANDARD_LOAD } from './load-shape';
 import { PacedPublisher } from './paced-publisher';
+import { brokerSettings, type Protocol } from './protocol';
 import { residentMb } from './process-usage';
 import { VisibleDelay } from './visible-delay';
 
@@ -57,6 +58,7 @@ export interface LiveFigures {
 
 export interface LiveOptions {
   readonly engine: StorageEngineKind;
+  readonly protocol: Protocol;
   readonly phases: readonly Phase[];
   /** Told what is going on, a line at a time. */
   readonly log: (line: string) => void;
@@ -67,7 +69,7 @@ export interface LiveOptions {
  * for an organisation ten times a second, all on this machine. Ends when all that was confirmed is committed; throws
  * when that does not happen within five minutes.
  */
-export async function liveTrial({ engine, phases, log }: LiveOptions): Promise<LiveFigures> {
+export async function liveTrial({ engine, protocol, phases, log }: LiveOptions): Promise<LiveFigures> {
   const servers = await startServers({
     postgres: true,
     timescale: engine === 'timescale' ? 'required' : false,
@@ -84,7 +86,7 @@ export async function liveTrial({ engine, phases, log }: LiveOptions): Promise<L
       DATA_DIR: DIRECTORY,
       DATABASE_URL: databaseUrl,
       STORAGE_ENGINE: engine,
-      AMQP_URL: servers.amqpUrl,
+      ...brokerSettings(protocol, servers),
       LOG_LEVEL: 'warn',
     };
     const service = await ServiceProcess.start(settings, join(DIRECTORY, 'live.log'));

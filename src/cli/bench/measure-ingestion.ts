@@ -8,6 +8,7 @@ import { Progress } from '../progress';
 import type { Servers } from '../servers/servers';
 import { ServiceProcess } from '../service-process';
 import { cpuSeconds, residentMb } from './process-usage';
+import { brokerSettings, type Protocol } from './protocol';
 
 /** What is measured, and how it is handed over. */
 export interface IngestionLoad {
@@ -18,7 +19,7 @@ export interface IngestionLoad {
   readonly batchSize: number;
   readonly partitions: number;
   /** What the service reads the stream by. */
-  readonly protocol: 'stream' | 'amqp';
+  readonly protocol: Protocol;
 }
 
 export interface EncodedEvent {
@@ -47,12 +48,7 @@ export async function measureIngestion(
   servers: Servers,
   databaseUrl: string,
 ): Promise<IngestionFigures> {
-  const { streamPort } = servers.rabbitmq;
-  const settings = {
-    ...settingsOf(load, databaseUrl),
-    AMQP_URL: servers.amqpUrl,
-    ...(load.protocol === 'stream' && { AMQP_STREAM_PORT: String(streamPort) }),
-  };
+  const settings = { ...settingsOf(load, databaseUrl), ...brokerSettings(load.protocol, servers) };
   // Declares the topology too.
   await (await start({ ...settings, SERVICE_ROLES: 'api' }, load.engine)).stop();
   await fillStream(load, servers.amqpUrl);
