@@ -33,7 +33,10 @@ interface Snapshot {
   readonly gaps: number;
 }
 
-/** One statement, and so one snapshot. */
+/**
+ * One statement, for a transaction of repeatable read: its snapshot is taken before the statement is planned. By itself
+ * it could be planned before TimescaleDB makes a chunk, and then miss the rows of that chunk alone.
+ */
 const SNAPSHOT = `
 with counted as (
   select org_id, date_trunc('hour', occurred_at, 'UTC') as hour, count(*) as stored from usage_events group by 1, 2
@@ -124,8 +127,7 @@ export class Sampler {
   }
 
   private async compareLedger(): Promise<void> {
-    const { rows } = await this.pool.query<Snapshot>(SNAPSHOT);
-    const [seen] = rows;
+    const [seen] = await this.snapshot();
     if (!seen || this.resting) return;
     this.snapshots += 1;
     const { crooked_hours, events, keys, batches_stored, next_offset, read_through, gaps } = seen;
@@ -136,6 +138,22 @@ export class Sampler {
     if (seen.quarantined !== seen.ledger_quarantined) told('The ledger differs from the quarantine');
     if (next_offset !== 0 && next_offset < read_through) told('The cursor stands within a stored batch');
     if (next_offset > read_through && gaps === 0) told('The cursor is ahead of what was stored');
+  }
+
+  private async snapshot(): Promise<readonly Snapshot[]> {
+    const client = await this.pool.connect();
+    let failure: Error | undefined;
+    try {
+      await client.query('begin isolation level repeatable read');
+      const { rows } = await client.query<Snapshot>(SNAPSHOT);
+      await client.query('commit');
+      return rows;
+    } catch (error) {
+      failure = error as Error;
+      throw error;
+    } finally {
+      client.release(failure);
+    }
   }
 
   private async compareAnswers(): Promise<void> {
