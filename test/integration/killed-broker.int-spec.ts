@@ -13,9 +13,19 @@ const TURN_MS = 20;
 /** RabbitMQ 3.10 loses a broker's first stream when it is killed within the first second after. */
 const STREAM_SETTLED_MS = 3_000;
 
+const STREAMS = { a: USAGE_STREAM, b: `${USAGE_STREAM}.1` } as const;
+type Key = keyof typeof STREAMS;
+
+/** What a channel publishes with; `stream` as the service has it where confirms are true of one stream only. */
+const PUBLISHERS: readonly { readonly keys: readonly Key[]; readonly stream?: string }[] = [
+  { keys: ['a'] },
+  { keys: ['a', 'b'], stream: STREAMS.b },
+];
+
 /**
  * RabbitMQ, killed and started again, returns messages until it finds the stream. Before 4.0 it then confirms messages of
- * the same channel that it drops (`untrue-confirms.ts`): a channel that went on was seen to lose some in every run.
+ * the same channel that it drops (`untrue-confirms.ts`): a channel that went on was seen to lose some in every run, and
+ * one that published to two streams in one of three.
  */
 describe('messages published while RabbitMQ is killed', () => {
   let servers: Servers;
@@ -25,15 +35,17 @@ describe('messages published while RabbitMQ is killed', () => {
     const connection = await connect(servers.amqpUrl);
     const channel = await connection.createChannel();
     await channel.assertExchange(USAGE_EXCHANGE, 'topic');
-    await channel.assertQueue(USAGE_STREAM, { durable: true, arguments: { 'x-queue-type': 'stream' } });
-    await channel.bindQueue(USAGE_STREAM, USAGE_EXCHANGE, 'usage.#');
+    for (const [key, stream] of Object.entries(STREAMS)) {
+      await channel.assertQueue(stream, { durable: true, arguments: { 'x-queue-type': 'stream' } });
+      await channel.bindQueue(stream, USAGE_EXCHANGE, `usage.${key}`);
+    }
     await connection.close();
     await sleep(STREAM_SETTLED_MS);
   });
 
   afterAll(() => servers?.stop());
 
-  it('are in the stream when they were confirmed', async () => {
+  it.each(PUBLISHERS)('are in a stream when they were confirmed: %j', async ({ keys, stream }) => {
     const confirmed = new Set<string>();
     let number = 0;
     let sending = true;
@@ -43,10 +55,13 @@ describe('messages published while RabbitMQ is killed', () => {
         channel.on('error', () => undefined);
         let open = true;
         const ended = (): void => void (open = false);
-        const publishing = new PublishingChannel(channel, () => undefined, ended);
+        const publishing = new PublishingChannel(channel, () => undefined, ended, stream);
         while (open && isUp()) {
           const bodies = Array.from({ length: MESSAGES_A_TURN }, () => String((number += 1)));
-          const messages = bodies.map((body) => ({ routingKey: 'usage.a', body: Buffer.from(body) }));
+          const messages = bodies.map((body, place) => ({
+            routingKey: `usage.${keys[place % keys.length]}`,
+            body: Buffer.from(body),
+          }));
           const note = (): void => bodies.forEach((body) => confirmed.add(body));
           publishing.confirm(messages).then(note, () => undefined);
           await sleep(TURN_MS);
@@ -86,7 +101,8 @@ describe('messages published while RabbitMQ is killed', () => {
       stored.add(message.content.toString());
       channel.ack(message as never);
     };
-    await channel.consume(USAGE_STREAM, receive, { arguments: { 'x-stream-offset': 'first' } });
+    for (const each of Object.values(STREAMS))
+      await channel.consume(each, receive, { arguments: { 'x-stream-offset': 'first' } });
     const missing = (): string[] => [...confirmed].filter((body) => !stored.has(body));
     await eventually(() => expect(missing()).toEqual([]));
     await connection.close();

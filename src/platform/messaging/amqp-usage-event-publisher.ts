@@ -6,7 +6,7 @@ import { AppError } from '../../shared/errors';
 import { Config } from '../config/config';
 import { Broker } from './broker';
 import { PublishingChannel, type UsageMessage } from './publishing-channel';
-import { USAGE_EXCHANGE } from './topology';
+import { streamsOf, USAGE_EXCHANGE } from './topology';
 import { type PublishOutcome, UsageEventPublisher } from './usage-event-publisher';
 
 /** Bytes that wait for confirms in this process at most; more is refused rather than kept. */
@@ -16,7 +16,9 @@ const REOPEN_AFTER_MS = 5_000;
 
 /**
  * Publishes one persistent message an event, with routing key `usage.<orgId>`, and waits for the broker's confirms
- * for AMQP_PUBLISH_TIMEOUT. While the broker is away or takes nothing, events are refused at once.
+ * for AMQP_PUBLISH_TIMEOUT. While the broker is away or takes nothing, events are refused at once. Where confirms can be
+ * believed of one stream alone, all events of a channel go to one partition, chosen at random: events are counted once
+ * whichever they lie in.
  */
 @Injectable()
 export class AmqpUsageEventPublisher extends UsageEventPublisher {
@@ -101,10 +103,16 @@ export class AmqpUsageEventPublisher extends UsageEventPublisher {
         closed = true;
         this.channel = undefined;
       },
+      this.broker.confirmsOneStream ? this.anyStream() : undefined,
     );
     await this.broker.declareTopology(channel);
     if (closed) throw new Error('The channel was closed while it was set up.');
     return publishing;
+  }
+
+  private anyStream(): string | undefined {
+    const streams = streamsOf(this.config.ingestPartitions);
+    return streams[Math.floor(Math.random() * streams.length)];
   }
 }
 

@@ -31,6 +31,8 @@ export function connectionOptions(purpose: 'consume' | 'publish') {
 export class Broker implements OnApplicationShutdown {
   readonly consuming: AmqpConnectionManager;
   readonly publishing: AmqpConnectionManager;
+  /** Whether confirms can be believed only of a channel that publishes to one stream and no other. */
+  confirmsOneStream = false;
   private readonly logger = new Logger(Broker.name);
   private mismatch: string | undefined;
   /** Why the stream cannot be read by its own protocol. */
@@ -49,6 +51,7 @@ export class Broker implements OnApplicationShutdown {
     this.publishing.on('connect', () => {
       const { version } = this.publishing.connection?.connection.serverProperties ?? {};
       const doubt = version && doubtOfConfirms(version, config.ingestPartitions);
+      this.confirmsOneStream = Boolean(doubt);
       if (doubt) this.logger.warn(doubt);
     });
     checks.register('broker', () => {

@@ -19,11 +19,15 @@ export class PublishingChannel {
   private readonly waiting = new Set<(error: Error) => void>();
   private ended: Error | undefined;
 
-  /** `onReturn` is told the first message that reached no stream; `onEnd` that another channel is needed. */
+  /**
+   * `onReturn` is told the first message that reached no stream; `onEnd` that another channel is needed. With `stream`
+   * all messages go to that one, past the exchange that would share them out.
+   */
   constructor(
     private readonly channel: ConfirmChannel,
     onReturn: (message: Message) => void,
     private readonly onEnd: () => void,
+    private readonly stream?: string,
   ) {
     channel.on('return', (message: Message) => {
       if (!this.ended) onReturn(message);
@@ -51,13 +55,10 @@ export class PublishingChannel {
         resolve();
       };
       for (const { routingKey, body, headers } of messages) {
-        this.channel.publish(
-          USAGE_EXCHANGE,
-          routingKey,
-          body,
-          headers ? { ...OPTIONS, headers } : OPTIONS,
-          settle,
-        );
+        const options = headers ? { ...OPTIONS, headers } : OPTIONS;
+        if (this.stream === undefined)
+          this.channel.publish(USAGE_EXCHANGE, routingKey, body, options, settle);
+        else this.channel.sendToQueue(this.stream, body, options, settle);
       }
     });
   }

@@ -6,11 +6,14 @@
  */
 const MENDED_IN = 4;
 
-/** Why confirms of this broker cannot be believed where events go to so many partitions; `undefined` where they can. */
+/**
+ * Why confirms of this broker cannot be believed where a channel's events go to so many partitions; `undefined` where
+ * they can.
+ */
 export function doubtOfConfirms(version: string, partitions: number): string | undefined {
   if (partitions === 1 || Number.parseInt(version, 10) >= MENDED_IN) return undefined;
   return (
-    `RabbitMQ ${version} may confirm events and drop them after it was restarted, because there are ${partitions} ` +
-    `partitions. Use RabbitMQ ${MENDED_IN}.0 or newer, or INGEST_PARTITIONS=1.`
+    `RabbitMQ ${version} may confirm events of other publishers and drop them after it was restarted, because there ` +
+    `are ${partitions} partitions. Use RabbitMQ ${MENDED_IN}.0 or newer, or INGEST_PARTITIONS=1.`
   );
 }
