@@ -39,8 +39,8 @@ export interface SessionSettings {
 
 /** Part of the buffer that one batch may hold. */
 const BATCH_SHARE = 1 / 4;
-/** Decoded in one turn of the event loop: about a millisecond. */
-const BYTES_A_TURN = 65_536;
+/** Decoded in one turn of the event loop: some 45 events, less than half a millisecond. */
+const BYTES_A_TURN = 16_384;
 /** Batches of small messages in a row that are taken for a change, and not for chance. */
 const SMALL_BATCHES = 10;
 

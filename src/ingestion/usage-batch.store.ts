@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { PoolClient } from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
-import { finished } from 'node:stream/promises';
 import { Config } from '../platform/config/config';
+import { copyRows } from '../platform/database/copy-rows';
 import { sql, sqlOver, type Statement } from '../platform/database/sql';
 import { PartitionLostError, type UsageBatch } from '../shared/messages/ingest-usage.command';
 import { MAX_QUARANTINED_BYTES } from '../shared/usage-event/decode-usage-message';
@@ -36,7 +35,10 @@ const addToLedger = sql('ingestion/add-to-ledger');
 const noteDirtyWindows = sql('ingestion/note-dirty-windows');
 const recordBatch = sql('ingestion/record-batch');
 
-/** The statements of the ingestion transaction, one method each; the order is the handler's. */
+/**
+ * The statements of the ingestion transaction, one method each; the order is the handler's. Each is sent when its
+ * method is called, so that those that need no answer of each other go out together.
+ */
 @Injectable()
 export class UsageBatchStore {
   constructor(private readonly config: Config) {}
@@ -136,11 +138,16 @@ export class UsageBatchStore {
     const late = events.filter(({ occurredAt }) => occurredAt < uncompressedFrom);
     const recent =
       late.length === 0 ? events : events.filter(({ occurredAt }) => occurredAt >= uncompressedFrom);
-    if (recent.length > 0) await copyInto(client, copyUsageEvents.over('usage_events'), linesOf(recent));
-    if (late.length === 0) return;
-    await client.query(createLateEvents);
-    await copyInto(client, copyUsageEvents.over('late_usage_events'), linesOf(late));
-    await client.query(storeLateEvents.text);
+    await Promise.all([
+      recent.length > 0 && copyInto(client, copyUsageEvents.over('usage_events'), linesOf(recent)),
+      ...(late.length > 0
+        ? [
+            client.query(createLateEvents),
+            copyInto(client, copyUsageEvents.over('late_usage_events'), linesOf(late)),
+            client.query(storeLateEvents.text),
+          ]
+        : []),
+    ]);
   }
 
   /** The events that the database refuses to store whatever else it holds; the transaction is to be thrown away. */
@@ -183,12 +190,13 @@ export class UsageBatchStore {
     client: PoolClient,
     { source, messages, unknownFields }: UsageBatch,
     ledger: BatchLedger,
-  ) {
-    if (!ledger.isEmpty) await client.query({ ...addToLedger, values: ledger.ledgerColumns() });
+  ): Promise<void> {
+    const sent: Promise<unknown>[] = [];
+    if (!ledger.isEmpty) sent.push(client.query({ ...addToLedger, values: ledger.ledgerColumns() }));
     const dirty = ledger.dirtyColumns();
-    if (dirty) await client.query({ ...noteDirtyWindows, values: dirty });
+    if (dirty) sent.push(client.query({ ...noteDirtyWindows, values: dirty }));
     const { stored, duplicate, conflict, quarantined } = ledger.totals;
-    await client.query({
+    const recorded = client.query({
       ...recordBatch,
       values: [
         ...(source.kind === 'stream'
@@ -209,6 +217,7 @@ export class UsageBatchStore {
         ledger.late,
       ],
     });
+    await Promise.all([...sent, recorded]);
   }
 }
 
@@ -251,10 +260,8 @@ function conflictRow({ offset, index, event, storedPayloadHash }: BatchOutcomes[
 }
 
 /** `lines` in COPY's text format, at least one. */
-async function copyInto(client: PoolClient, { text }: Statement, lines: readonly string[]): Promise<void> {
-  const stream = client.query(copyFrom(text));
-  stream.end(`${lines.join('\n')}\n`);
-  await finished(stream);
+function copyInto(client: PoolClient, statement: Statement, lines: readonly string[]): Promise<void> {
+  return copyRows(client, statement, Buffer.from(`${lines.join('\n')}\n`));
 }
 
 /** As PostgreSQL reads an array; node-postgres would look for what to escape in each element. */

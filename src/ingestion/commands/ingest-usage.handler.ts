@@ -72,7 +72,9 @@ export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
     let attempt: Attempt = { batch, searchStored: isReread(batch) };
     for (let repairs = 0; ; repairs += 1) {
       try {
-        return await inTransaction(this.pool, (client) => this.storeOnce(client, attempt));
+        return await inTransaction(this.pool, (client, unanswered) =>
+          this.storeOnce(client, attempt, unanswered),
+        );
       } catch (error) {
         if (repairs === MAX_REPAIRS) throw error;
         attempt = await this.repaired(attempt, error);
@@ -90,27 +92,23 @@ export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
     throw error;
   }
 
-  /** One transaction: cursor, keys, events, quarantine, ledger. The cursor's row is locked first. */
-  private async storeOnce(client: PoolClient, attempt: Attempt) {
-    const taken = this.store.takeCursor(client, attempt.batch);
-    // While the database is busy: here and below, its time is what limits the rate.
-    const identitiesOfAll = identitiesOf(attempt.batch.events);
-    await taken;
-    const { watermark, rawFrom } = await this.store.holdWatermark(client);
-    const batch = withoutExpired(attempt.batch, rawFrom);
+  /**
+   * One transaction: cursor, keys, events, quarantine, ledger. The cursor's row is locked first. Two answers are waited
+   * for: what is known, and the commit's.
+   */
+  private async storeOnce(client: PoolClient, attempt: Attempt, unanswered: Promise<unknown>[]) {
+    const [, { batch, watermark, identities, known, stored }] = await Promise.all([
+      this.store.takeCursor(client, attempt.batch),
+      this.lookUp(client, attempt),
+    ]);
     const { events, rejects, receivedAt } = batch;
     const replay = batch.source.kind === 'stream' && batch.source.replay;
     const ledger = new BatchLedger(watermark);
-    const identities = batch === attempt.batch ? identitiesOfAll : identitiesOf(events);
-    const known = await this.store.findKnown(client, events, identities, receivedAt);
-    const stored = attempt.searchStored
-      ? await this.store.findStored(client, events, identities)
-      : new Set<number>();
     const { outcomes, toStore, conflicts } = decideOutcomes(events, identities, known, stored);
-    await Promise.all([
+    unanswered.push(
       this.store.claimKeys(client, events, identities, known, receivedAt),
       this.store.copyEvents(client, toStore, receivedAt),
-    ]);
+    );
     const kept = await this.store.quarantine(client, batch, conflicts);
 
     // A part of the stream that is read again counts only what was not there before.
@@ -124,7 +122,7 @@ export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
       if (!kept.has(positionKey(offset, index))) continue;
       ledger.add('quarantined', reject.orgId, reject.occurredAt);
     }
-    await this.store.writeLedger(client, batch, ledger);
+    unanswered.push(this.store.writeLedger(client, batch, ledger));
 
     return {
       received: events.length + rejects.length,
@@ -136,6 +134,27 @@ export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
       outcomes: new Map(events.map((event, place) => [event, outcomes[place]])),
       orgIds: ledger.orgIds(),
     };
+  }
+
+  /**
+   * What the batch is held against. Its identities are looked up without waiting for what the watermark's row says:
+   * only where that turns events away is the remainder looked up again.
+   */
+  private async lookUp(client: PoolClient, { batch, searchStored }: Attempt) {
+    const held = this.store.holdWatermark(client);
+    const [{ watermark, rawFrom }, all] = await Promise.all([held, this.find(client, batch, searchStored)]);
+    const admissible = withoutExpired(batch, rawFrom);
+    const remaining = admissible === batch ? all : await this.find(client, admissible, searchStored);
+    return { batch: admissible, watermark, ...remaining };
+  }
+
+  private async find(client: PoolClient, { events, receivedAt }: UsageBatch, searchStored: boolean) {
+    const identities = identitiesOf(events);
+    const [known, stored] = await Promise.all([
+      this.store.findKnown(client, events, identities, receivedAt),
+      searchStored ? this.store.findStored(client, events, identities) : new Set<number>(),
+    ]);
+    return { identities, known, stored };
   }
 
   /** The same batch with every event that the database cannot store moved to its rejects. */

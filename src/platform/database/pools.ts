@@ -3,7 +3,12 @@ import { Pool, type PoolConfig } from 'pg';
 
 type PoolSettings = Pick<
   PoolConfig,
-  'max' | 'statement_timeout' | 'query_timeout' | 'idle_in_transaction_session_timeout' | 'idleTimeoutMillis'
+  | 'max'
+  | 'statement_timeout'
+  | 'query_timeout'
+  | 'idle_in_transaction_session_timeout'
+  | 'idleTimeoutMillis'
+  | 'pipeline'
 >;
 
 /**
@@ -52,7 +57,10 @@ export class ApiPool extends DatabasePool {
 }
 
 /**
- * Commits batches. A replica that freezes within a batch holds the cursor's row for at most half a minute, and a
+ * Commits batches. Its connections pipeline: statements go out without waiting for the answer to the one before, and
+ * are answered in their order. A statement must not be sent behind one whose failure would change what it means.
+ *
+ * A replica that freezes within a batch holds the cursor's row for at most half a minute, and a
  * server that falls silent costs at most 75 s until the batch is tried again.
  */
 export class IngestPool extends DatabasePool {
@@ -63,6 +71,7 @@ export class IngestPool extends DatabasePool {
       statement_timeout: 60_000,
       query_timeout: 75_000,
       idle_in_transaction_session_timeout: 30_000,
+      pipeline: true,
     });
   }
 }

@@ -105,6 +105,11 @@ export function isUniqueViolation(error: unknown): boolean {
   return sqlState(error) === '23505';
 }
 
+/** Refused only because an earlier statement of the transaction has failed. */
+export function isConsequence(error: unknown): boolean {
+  return sqlState(error) === '25P02';
+}
+
 /** Somebody else held a lock for longer than `lock_timeout`. */
 export function isLockTimeout(error: unknown): boolean {
   return sqlState(error) === '55P03';

@@ -59,6 +59,41 @@ describe('a transaction', () => {
     expect(await notes()).toEqual([]);
   });
 
+  it('commits nothing when a statement fails whose answer was not waited for, and tells that failure', async () => {
+    const failure = await failureOf(
+      inTransaction(pool, async (client, unanswered) => {
+        await client.query('insert into notes values (1)');
+        for (const id of [2, 1, 3]) unanswered.push(client.query('insert into notes values ($1)', [id]));
+      }),
+    );
+    expect(isUniqueViolation(failure)).toBe(true);
+    expect(await notes()).toEqual([]);
+    await inTransaction(pool, (client, unanswered) => {
+      for (const id of [4, 5]) unanswered.push(client.query('insert into notes values ($1)', [id]));
+      return Promise.resolve();
+    });
+    expect([await notes(), pool.totalCount]).toEqual([[4, 5], 1]);
+  });
+
+  it('tells the failure that came first, and not that of the statement which was waited for', async () => {
+    const failure = await failureOf(
+      inTransaction(pool, async (client, unanswered) => {
+        for (const id of [1, 1]) unanswered.push(client.query('insert into notes values ($1)', [id]));
+        await client.query('select 1');
+      }),
+    );
+    expect(isUniqueViolation(failure)).toBe(true);
+  });
+
+  it('rolls back what was sent when it is given up before all is answered', async () => {
+    const failed = inTransaction(pool, (client, unanswered) => {
+      for (const id of [1, 2]) unanswered.push(client.query('insert into notes values ($1)', [id]));
+      throw new Error('changed my mind');
+    });
+    await expect(failed).rejects.toThrow('changed my mind');
+    expect([await notes(), pool.totalCount]).toEqual([[], 1]);
+  });
+
   it('loses nothing and no process when the connection breaks in its midst', async () => {
     const failure = await failureOf(
       inTransaction(pool, async (client) => {

@@ -1,26 +1,33 @@
 import type { Pool, PoolClient } from 'pg';
-import { isConnectionError } from './postgres-errors';
+import { isConnectionError, isConsequence } from './postgres-errors';
 
 /**
  * Runs `work` in one transaction of its own connection and commits it; anything thrown rolls all of it back and is
  * thrown on unchanged. A connection that broke, or that could not be rolled back, does not return to the pool.
+ *
+ * `work` may put statements whose answers it does not need into `unanswered`: on a pool that pipelines, COMMIT goes out
+ * right behind them, and commits nothing when one of them fails: that failure is thrown, also instead of what `work`
+ * throws because of it. BEGIN alone is always waited for: what went out behind
+ * one that fails would be committed statement by statement.
  *
  * When the connection breaks during COMMIT (`isConnectionError`) the outcome is unknown: `work` must be able to tell
  * on its next run that it has already been done.
  */
 export async function inTransaction<Result>(
   pool: Pool,
-  work: (client: PoolClient) => Promise<Result>,
+  work: (client: PoolClient, unanswered: Promise<unknown>[]) => Promise<Result>,
 ): Promise<Result> {
   const client = await pool.connect();
+  const unanswered: Promise<unknown>[] = [];
   let reusable = false;
   try {
     await client.query('begin');
-    const result = await work(client);
-    await commit(client);
+    const result = await work(client, unanswered);
+    await Promise.all([...unanswered, commit(client)]);
     reusable = true;
     return result;
-  } catch (error) {
+  } catch (thrown) {
+    const error = await firstFailure(unanswered, thrown);
     reusable = !isConnectionError(error) && (await rolledBack(client));
     throw error;
   } finally {
@@ -42,6 +49,15 @@ export async function withConnection<Result>(
   } finally {
     client.release(!reusable);
   }
+}
+
+/** What the others failed of: behind a statement that fails, each further one is refused for that alone. */
+async function firstFailure(unanswered: readonly Promise<unknown>[], thrown: unknown): Promise<unknown> {
+  const answers = await Promise.allSettled(unanswered);
+  const failures = answers.flatMap((answer): unknown[] =>
+    answer.status === 'rejected' ? [answer.reason] : [],
+  );
+  return [...failures, thrown].find((failure) => !isConsequence(failure)) ?? thrown;
 }
 
 async function commit(client: PoolClient): Promise<void> {

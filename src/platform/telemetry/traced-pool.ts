@@ -40,8 +40,15 @@ function withSpan(query: Query, parameters: unknown[]): unknown {
   };
   if (!isStream(first)) return inSpan(description, () => query(...parameters) as Promise<unknown>);
   const span = beginSpan(description);
-  first.once('error', (error) => noteFailure(span, error));
-  first.once('close', () => span.end());
+  const end = (): void => {
+    if (span.isRecording()) span.end();
+  };
+  first.once('error', (error) => {
+    noteFailure(span, error);
+    end();
+  });
+  // A cursor that is given up says only that it is closed.
+  for (const last of ['end', 'close']) first.once(last, end);
   return query(...parameters);
 }
 
@@ -54,7 +61,7 @@ function nameOf(statement: unknown): string {
   return name ?? word?.toLowerCase() ?? 'statement';
 }
 
-/** COPY and cursors: they are handed in as streams and answer by their events. */
+/** COPY and cursors: they are handed in as objects of their own and answer by their events. */
 function isStream(statement: unknown): statement is NodeJS.EventEmitter {
   return typeof statement === 'object' && statement !== null && 'submit' in statement && 'once' in statement;
 }
