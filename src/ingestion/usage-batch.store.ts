@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { PoolClient } from 'pg';
 import { Config } from '../platform/config/config';
+import { uuidArray, uuidRows } from '../platform/database/binary-format';
 import { copyRows } from '../platform/database/copy-rows';
 import { sql, sqlOver, type Statement } from '../platform/database/sql';
 import { PartitionLostError, type UsageBatch } from '../shared/messages/ingest-usage.command';
@@ -104,14 +105,16 @@ export class UsageBatchStore {
     known: ReadonlyMap<number, string>,
     receivedAt: Date,
   ): Promise<void> {
-    const arrivedOn = startOfDay(receivedAt.getTime()).toISOString();
-    const lines = firstIndexes
+    const keys = firstIndexes
       .filter((_, place) => !known.has(place))
-      .map((index) => {
-        const { orgId, eventId, payloadHash } = (events[index] as PositionedEvent).event;
-        return `${orgId}\t${eventId}\t${payloadHash}\t${arrivedOn}`;
-      });
-    if (lines.length > 0) await copyInto(client, copyKeys, lines);
+      .map((index) => (events[index] as PositionedEvent).event);
+    if (keys.length === 0) return;
+    const columns = [
+      keys.map(({ orgId }) => orgId),
+      keys.map(({ eventId }) => eventId),
+      keys.map(({ payloadHash }) => payloadHash),
+    ];
+    await copyRows(client, copyKeys, uuidRows(columns, startOfDay(receivedAt.getTime())));
   }
 
   /** Places of identities that stand in the table although their keys have expired. */
@@ -262,11 +265,6 @@ function conflictRow({ offset, index, event, storedPayloadHash }: BatchOutcomes[
 /** `lines` in COPY's text format, at least one. */
 function copyInto(client: PoolClient, statement: Statement, lines: readonly string[]): Promise<void> {
   return copyRows(client, statement, Buffer.from(`${lines.join('\n')}\n`));
-}
-
-/** As PostgreSQL reads an array; node-postgres would look for what to escape in each element. */
-function uuidArray(uuids: readonly string[]): string {
-  return `{${uuids.join(',')}}`;
 }
 
 function linesOf(events: readonly UsageEvent[]): string[] {
