@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import openapi from '../docs/openapi.json';
 import packageFile from '../package.json';
 import { SETTINGS } from '../src/platform/config/settings';
+import { languagesOf } from './support/documented-commands';
 
 const ROOT = join(__dirname, '..');
 const WORKFLOWS = readdirSync(join(ROOT, '.github', 'workflows')).map((file) => `.github/workflows/${file}`);
@@ -75,5 +76,24 @@ describe('what the documents name', () => {
     const inText = /(?:GET|POST|DELETE) (\/analytics\/v1\/[\w/{}.-]+)/g;
     const inCurl = /\$SERVICE(\/analytics\/v1\/[^\s"'?|)$]+(?:\$ORG[^\s"'?|)$]*)?)/g;
     expect([...strange(inText, known), ...strange(inCurl, known)]).toEqual([]);
+  });
+});
+
+describe('the runbooks', () => {
+  const pages = PAGES.filter((page) => page.startsWith('docs/runbooks/'));
+
+  it('are walked through, every one', () => {
+    const walks = readFileSync(join(__dirname, 'e2e', 'runbook-walks.e2e-spec.ts'), 'utf8');
+    const names = pages.map((page) => basename(page, '.md')).filter((name) => name !== 'README');
+    expect(names.length).toBeGreaterThan(0);
+    expect(names.filter((name) => !walks.includes(`'${name}`))).toEqual([]);
+  });
+
+  it('have commands in blocks that are run, and in no sentence', () => {
+    expect([...new Set(pages.flatMap(languagesOf))].sort()).toEqual(['console', 'sh', 'sql']);
+    const inSentences = pages.flatMap(
+      (page) => readFileSync(join(ROOT, page), 'utf8').match(/`(kubectl|rabbitmqctl) [^`]+`/g) ?? [],
+    );
+    expect(inSentences).toEqual([]);
   });
 });

@@ -39,8 +39,9 @@ describe('the commits of a partition', () => {
     progress.owned(0);
     const ingest = (): Promise<IngestResult> => {
       attempts += 1;
-      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
-      return failures.length > 0 ? Promise.reject(failures.shift()) : Promise.resolve(RESULT);
+      return failures.length > 0
+        ? jest.fn<Promise<IngestResult>, []>().mockRejectedValue(failures.shift())()
+        : Promise.resolve(RESULT);
     };
     commits = new BatchCommits(0, ingest, progress, stopping.signal);
     for (const level of ['debug', 'warn', 'error'] as const)

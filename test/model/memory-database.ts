@@ -125,7 +125,7 @@ export class MemoryClient {
   private isBroken = false;
   /** A statement has failed: the transaction takes nothing more. */
   private hasFailed = false;
-  /** The statement before; node-postgres sends one at a time. */
+  /** The statement before: the server takes one after the other, however they are sent. */
   private former: Promise<unknown> = Promise.resolve();
 
   constructor(

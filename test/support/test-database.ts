@@ -14,6 +14,8 @@ export interface TestDatabase {
   readonly url: string;
   /** For arranging and asserting; sessions are in UTC, bigint and numeric are strings. */
   readonly pool: Pool;
+  /** By the database's own clock. */
+  now(): Promise<Date>;
   /** Cuts every connection that is still open and removes the database. */
   drop(): Promise<void>;
 }
@@ -28,11 +30,15 @@ export async function createTestDatabase(engine: StorageEngineKind): Promise<Tes
   const url = await createDatabase(server, name, templateOf(engine));
   const pool = new Pool({ connectionString: url, max: 4, options: SESSION_OPTIONS });
   pool.on('error', () => undefined);
+  const now = async (): Promise<Date> => {
+    const { rows } = await pool.query<{ now: Date }>('select clock_timestamp() as now');
+    return rows[0]?.now as Date;
+  };
   const drop = async (): Promise<void> => {
     await pool.end();
     await dropDatabase(server, name);
   };
-  return { engine, name, url, pool, drop };
+  return { engine, name, url, pool, now, drop };
 }
 
 /** Migrates one template per engine of this run, in parallel; answers how to remove them. */

@@ -10,7 +10,15 @@ import { SharedRedis } from './shared-redis';
 
 const MINUTE_MS = 60_000;
 
+/** Longer than the cache waits for Redis once (250 ms), shorter than if it waited twice. */
+const PATIENCE_MS = 450;
+
 const open: SharedRedis[] = [];
+
+/** Timers of one process fire in their order however slow it is, so this compares two waits and measures none. */
+function inTime<T>(answer: Promise<T>): Promise<T | 'too late'> {
+  return Promise.race([answer, sleep(PATIENCE_MS, 'too late' as const)]);
+}
 
 function cacheAt(redisUrl: string | undefined): AnswerCache {
   const redis = new SharedRedis(loadConfig({ NODE_ENV: 'test', REDIS_URL: redisUrl }));
@@ -143,9 +151,7 @@ describe('the cache of answers', () => {
     warned.mockClear();
     await servers.redis.kill('SIGKILL');
     for (const answer of [1, 2, 3]) {
-      const started = Date.now();
-      expect(await cache.wrap<unknown>('killed', MINUTE_MS, async () => answer)).toBe(answer);
-      expect(Date.now() - started).toBeLessThan(1_000);
+      expect(await inTime(cache.wrap<unknown>('killed', MINUTE_MS, async () => answer))).toBe(answer);
     }
     expect(warned).toHaveBeenCalledTimes(1);
     await servers.redis.restart();
@@ -160,9 +166,7 @@ describe('the cache of answers', () => {
     await connected(cache);
     await cache.wrap('silent', MINUTE_MS, async () => 'before');
     proxy.blackHole();
-    const started = Date.now();
-    expect(await cache.wrap('silent', MINUTE_MS, async () => 'computed')).toBe('computed');
-    expect(Date.now() - started).toBeLessThan(450);
+    expect(await inTime(cache.wrap('silent', MINUTE_MS, async () => 'computed'))).toBe('computed');
     await proxy.heal();
   });
 

@@ -1,85 +1,19 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Ajv from 'ajv';
-import addFormats from 'ajv-formats';
 import { parse } from 'yaml';
 import { BudgetsFile } from '../../../src/budgets/budgets-file';
 import { loadConfig } from '../../../src/platform/config/config';
 import { SETTINGS } from '../../../src/platform/config/settings';
-import {
-  CHART,
-  defaultValues,
-  type Manifest,
-  rendered,
-  type Values,
-  valuesSchema,
-} from '../../support/chart';
+import { CHART, type Manifest, rendered, type Values } from '../../support/chart';
+import { EVERYTHING, VARIANTS } from '../../support/chart-variants';
 import { objectionsTo } from '../../support/kubernetes-schemas';
-
-const EVERYTHING = {
-  image: { digest: `sha256:${'a'.repeat(64)}` },
-  imagePullSecrets: [{ name: 'registry' }],
-  config: { S3_BUCKET: 'exports', INGEST_PARTITIONS: 4, EXPORT_CONCURRENCY: 2 },
-  secretEnv: { DATABASE_OWNER_URL: { name: 'usage-analytics', key: 'database-owner-url' } },
-  roles: { worker: { env: { EXPORT_CONCURRENCY: 1 } } },
-  autoscaling: { api: { enabled: true }, ingest: { enabled: true } },
-  ingress: { enabled: true, className: 'nginx', hosts: ['usage.example.com'], tls: [{ secretName: 'tls' }] },
-  networkPolicy: { objectStore: { to: [{ ipBlock: { cidr: '0.0.0.0/0', except: ['10.0.0.0/8'] } }] } },
-  serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
-  prometheusRule: { enabled: true, runbooks: 'https://example.com/runbooks/' },
-  dashboards: { enabled: true, annotations: { folder: 'Usage' } },
-  budgets: {
-    version: 1,
-    budgets: [
-      {
-        org: 'a0000000-0000-4000-8000-00000000000a',
-        period: 'month',
-        amount: '1250.00',
-        thresholds: [50, 100],
-      },
-    ],
-  },
-  podAnnotations: { team: 'platform' },
-  podLabels: { team: 'platform' },
-  nodeSelector: { pool: 'services' },
-  tolerations: [{ key: 'dedicated', operator: 'Exists', effect: 'NoSchedule' }],
-  priorityClassName: 'high',
-};
-const LEAST = {
-  roles: { ingest: { enabled: false }, worker: { enabled: false } },
-  migration: { enabled: false },
-  networkPolicy: { enabled: false },
-  serviceAccount: { create: false },
-};
-const VARIANTS = [
-  ['the defaults', {}],
-  ['everything', EVERYTHING],
-  ['the least', LEAST],
-] as const;
 
 type Container = Record<string, unknown> & {
   readonly env?: readonly { name: string; value?: string; valueFrom?: unknown }[];
 };
 
 const SECRETS = Object.values(SETTINGS).filter((setting) => 'secret' in setting);
-const schema = addFormats(new Ajv({ strict: false, allErrors: true })).compile(valuesSchema);
-
-function isAllowed(values: Values): boolean {
-  return schema(laidOver(defaultValues, values));
-}
-
-function laidOver(base: Values, given: Values): Values {
-  const entries = Object.entries(given).map(([key, value]) => {
-    const below = base[key];
-    return [key, isMap(below) && isMap(value) ? laidOver(below, value) : value] as const;
-  });
-  return { ...base, ...Object.fromEntries(entries) };
-}
-
-function isMap(value: unknown): value is Values {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 function podOf({
   kind,
@@ -91,39 +25,6 @@ function podOf({
   if (kind === 'Pod') return { labels: {}, spec: spec as Record<string, unknown> };
   return own?.template && { labels: own.template.metadata.labels, spec: own.template.spec };
 }
-
-describe('the values of the chart', () => {
-  it.each(VARIANTS)('may be %s', (_, values) => {
-    isAllowed(values);
-    expect(schema.errors ?? []).toEqual([]);
-  });
-
-  it.each<[string, Values]>([
-    ['an unknown key', { replicas: 2 }],
-    ['an unknown key below', { roles: { api: { replica: 2 } } }],
-    ['a text for a number', { roles: { api: { replicas: '2' } } }],
-    ['a port that is none', { service: { port: 70_000 } }],
-    ['a digest that is none', { image: { digest: 'latest' } }],
-    ['no database', { secretEnv: { DATABASE_URL: null } }],
-    ['a secret by value', { secretEnv: { REDIS_URL: 'redis://' } }],
-    ['a setting of the process itself', { config: { SERVICE_ROLES: 'api' } }],
-    ['a list as a setting', { config: { KNOWN: ['a'] } }],
-    ['an ingress without hosts', { ingress: { enabled: true } }],
-    ['a peer of another kind', { networkPolicy: { clients: [{ namespace: 'a' }] } }],
-    ['a grace that is too short', { terminationGracePeriodSeconds: 10 }],
-    ...SECRETS.map(({ name }): [string, Values] => [`${name} in the clear`, { config: { [name]: 'x' } }]),
-  ])('may not have %s', (_, values) => {
-    expect(isAllowed(values)).toBe(false);
-  });
-
-  it('name settings of the service', () => {
-    const names: string[] = Object.values(SETTINGS).map(({ name }) => name);
-    for (const values of [defaultValues, EVERYTHING] as { config: object; secretEnv?: object }[]) {
-      const given = [...Object.keys(values.config), ...Object.keys(values.secretEnv ?? {})];
-      expect(given.filter((name) => !names.includes(name))).toEqual([]);
-    }
-  });
-});
 
 describe.each(VARIANTS)('the chart with %s', (_, values) => {
   let manifests: Manifest[];
