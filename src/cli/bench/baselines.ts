@@ -1,6 +1,5 @@
-import { finished } from 'node:stream/promises';
 import { Client } from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
+import { copyRows } from '../../platform/database/copy-rows';
 import { sqlOver } from '../../platform/database/sql';
 import type { StorageEngineKind } from '../../platform/database/storage-engine';
 import { decodeUsageMessage } from '../../shared/usage-event/decode-usage-message';
@@ -27,11 +26,7 @@ export async function measureBareCopy(
     batches.push(Buffer.from(`${lines.slice(start, start + batchSize).join('\n')}\n`));
   return withClient(databaseUrl, async (client) => {
     const startedAt = performance.now();
-    for (const batch of batches) {
-      const stream = client.query(copyFrom(copyUsageEvents.over('usage_events').text));
-      stream.end(batch);
-      await finished(stream);
-    }
+    for (const batch of batches) await copyRows(client, copyUsageEvents.over('usage_events'), batch);
     const seconds = (performance.now() - startedAt) / 1_000;
     const { rows } = await client.query<{ rows: string }>('select count(*) as rows from usage_events');
     return Number(rows[0]?.rows) / seconds;

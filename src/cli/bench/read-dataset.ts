@@ -1,7 +1,6 @@
-import { finished } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
+import { copyRows } from '../../platform/database/copy-rows';
 import { sqlOver } from '../../platform/database/sql';
 import type { StorageEngineKind } from '../../platform/database/storage-engine';
 import { latencyBin } from '../../shared/latency-sketch';
@@ -12,7 +11,8 @@ import { orgIdOf } from './load-shape';
 const copyUsageEvents = sqlOver('ingestion/copy-usage-events', ['usage_events']);
 const DAY_MS = 86_400_000;
 const OLDEST_DAYS = 395;
-const LINES_PER_COPY = 20_000;
+/** So few that a socket takes them at once. */
+const LINES_PER_COPY = 5_000;
 
 /** What the measured data looks like; printed beside every figure. */
 export interface ReadShape {
@@ -47,13 +47,17 @@ export async function loadReadDataset(databaseUrl: string, shape: ReadShape): Pr
     for (let day = OLDEST_DAYS; day > shape.days; day -= 1)
       await copy(client, [...sparseDay(shape, now - day * DAY_MS)]);
     let loaded = 0;
+    let copying = Promise.resolve();
     for (const events of [recentDays(shape, now), busyOrg(shape, now)]) {
       for (const lines of slices(events, LINES_PER_COPY)) {
-        await copy(client, lines);
-        loaded += lines.length;
+        await copying;
         progress.to(loaded);
+        // The next lines are made while these are stored.
+        copying = copy(client, lines);
+        loaded += lines.length;
       }
     }
+    await copying;
     await client.query('analyze');
   } finally {
     progress.stop();
@@ -184,8 +188,6 @@ function* slices(lines: Generator<string>, size: number): Generator<string[]> {
   if (slice.length > 0) yield slice;
 }
 
-async function copy(client: Client, lines: readonly string[]): Promise<void> {
-  const stream = client.query(copyFrom(copyUsageEvents.over('usage_events').text));
-  stream.end(`${lines.join('\n')}\n`);
-  await finished(stream);
+function copy(client: Client, lines: readonly string[]): Promise<void> {
+  return copyRows(client, copyUsageEvents.over('usage_events'), Buffer.from(`${lines.join('\n')}\n`));
 }

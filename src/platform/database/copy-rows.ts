@@ -1,4 +1,4 @@
-import { type Connection, type PoolClient, Query } from 'pg';
+import { type ClientBase, type Connection, Query } from 'pg';
 import type { Statement } from './sql';
 
 /** Heads of messages to the server: a code and the bytes that follow it (PostgreSQL, "Message Formats"). */
@@ -13,7 +13,7 @@ const HEAD_BYTES = 5;
  * The data goes out right behind the statement, without the round trip in which a client waits to be asked for it. A
  * server that refuses the statement drops what follows (PostgreSQL, "Message Flow", "COPY Operations").
  */
-export function copyRows(client: PoolClient, { text }: Statement, rows: Buffer): Promise<void> {
+export function copyRows(client: ClientBase, { text }: Statement, rows: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
     const copy = new CopyRows(text, rows);
     copy.once('end', () => resolve());

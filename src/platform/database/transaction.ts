@@ -6,9 +6,9 @@ import { isConnectionError, isConsequence } from './postgres-errors';
  * thrown on unchanged. A connection that broke, or that could not be rolled back, does not return to the pool.
  *
  * `work` may put statements whose answers it does not need into `unanswered`: on a pool that pipelines, COMMIT goes out
- * right behind them, and commits nothing when one of them fails: that failure is thrown, also instead of what `work`
- * throws because of it. BEGIN alone is always waited for: what went out behind
- * one that fails would be committed statement by statement.
+ * right behind them. It commits nothing when one of them fails, and that failure is thrown, also instead of what `work`
+ * throws because of it. BEGIN is always waited for: what went out behind one that fails would be committed statement by
+ * statement.
  *
  * When the connection breaks during COMMIT (`isConnectionError`) the outcome is unknown: `work` must be able to tell
  * on its next run that it has already been done.
