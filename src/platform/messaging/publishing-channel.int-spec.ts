@@ -1,4 +1,5 @@
 import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
+import { eventually } from '../../../test/support/eventually';
 import { createTestVhost, type TestVhost } from '../../../test/support/test-vhost';
 import { PublishingChannel, type UsageMessage } from './publishing-channel';
 import { USAGE_EXCHANGE } from './topology';
@@ -29,7 +30,9 @@ describe('a channel that publishes', () => {
     await vhost?.drop();
   });
 
-  beforeEach(async () => {
+  beforeEach(() => open());
+
+  async function open(stream?: string): Promise<void> {
     channel = await connection.createConfirmChannel();
     channel.on('error', () => undefined);
     told = [];
@@ -37,8 +40,9 @@ describe('a channel that publishes', () => {
       channel,
       ({ fields }) => told.push(`returned ${fields.routingKey}`),
       () => told.push('ended'),
+      stream,
     );
-  });
+  }
 
   it('resolves when the broker has confirmed every message', async () => {
     await publishing.confirm([ROUTED, ROUTED]);
@@ -54,6 +58,28 @@ describe('a channel that publishes', () => {
     expect(told).toEqual(['returned nowhere', 'ended']);
     await expect(publishing.confirm([ROUTED])).rejects.toThrow('A message has reached no stream.');
     await closed;
+  });
+
+  it('of one stream sends everything there, whatever the exchange would do with it', async () => {
+    await open('other');
+    const setup = await connection.createChannel();
+    await setup.assertQueue('other', { durable: true, arguments: { 'x-queue-type': 'stream' } });
+    const received: string[] = [];
+    await setup.prefetch(10);
+    await setup.consume('other', (message) => received.push(String(message?.content)), {
+      arguments: { 'x-stream-offset': 'first' },
+    });
+    await publishing.confirm([ROUTED, UNROUTED]);
+    await eventually(() => expect(received).toEqual(['1', '2']));
+    expect(told).toEqual([]);
+    await setup.deleteQueue('other');
+    await setup.close();
+  });
+
+  it('of one stream that is not there ends with the first message', async () => {
+    await open('missing');
+    await expect(publishing.confirm([ROUTED, ROUTED])).rejects.toThrow('A message has reached no stream.');
+    expect(told).toEqual(['returned missing', 'ended']);
   });
 
   it('ends with a message that the broker refuses', async () => {
