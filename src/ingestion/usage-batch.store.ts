@@ -19,6 +19,7 @@ const advanceCursor = sql('ingestion/advance-cursor');
 const holdCursor = sql('ingestion/hold-cursor');
 const holdAllCursors = sql('ingestion/hold-all-cursors');
 const touchDirectCursor = sql('ingestion/touch-direct-cursor');
+const lockDayOfArrival = sql('ingestion/lock-day-of-arrival');
 const holdWatermark = sql('ingestion/hold-watermark');
 const findKnownKeys = sql('ingestion/find-known-keys');
 const copyKeys = sql('ingestion/copy-usage-event-keys');
@@ -69,6 +70,11 @@ export class UsageBatchStore {
           ],
         });
     if (rowCount !== 1) throw new PartitionLostError(source.partition);
+  }
+
+  /** Waits until no batch that arrived on another day is open; none can begin before this one ends. */
+  async lockDayOfArrival(client: PoolClient, receivedAt: Date): Promise<void> {
+    await client.query({ ...lockDayOfArrival, values: [startOfDay(receivedAt.getTime())] });
   }
 
   /** The rollups' watermark and the beginning of raw data, unchanged until the transaction ends. */

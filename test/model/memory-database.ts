@@ -37,6 +37,8 @@ export class Transaction {
   readonly writes: ((tables: Tables) => void)[] = [];
   /** What it has locked: cursors, identities it claims, events it stores. */
   readonly locks = new Set<string>();
+  /** The day of arrival of the batch that it stores. */
+  day: number | undefined;
   readonly ended: Promise<void>;
   isOpen = true;
   private end!: () => void;
@@ -116,6 +118,18 @@ export class MemoryDatabase {
       await holder.transaction.ended;
     }
     by?.locks.add(name);
+  }
+
+  /** Waits until no other transaction holds another day; `by` holds this one from then on. */
+  async lockDay(day: number, by: Transaction): Promise<void> {
+    for (;;) {
+      const holder = [...this.open].find(
+        ({ transaction }) => transaction !== by && transaction.day !== undefined && transaction.day !== day,
+      );
+      if (!holder) break;
+      await holder.transaction.ended;
+    }
+    by.day = day;
   }
 }
 

@@ -50,6 +50,12 @@ export class MemoryStore extends UsageBatchStore {
     });
   }
 
+  override lockDayOfArrival(client: PoolClient, receivedAt: Date): Promise<void> {
+    return statement(client, 'lock day', (_, transaction) =>
+      memory(client).database.lockDay(dayOf(receivedAt.getTime()), transaction),
+    );
+  }
+
   override holdWatermark(): Promise<{ watermark: number; rawFrom: number }> {
     return Promise.resolve({ watermark: -Infinity, rawFrom: -Infinity });
   }

@@ -97,8 +97,9 @@ export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
    * for: what is known, and the commit's.
    */
   private async storeOnce(client: PoolClient, attempt: Attempt, unanswered: Promise<unknown>[]) {
-    const [, { batch, watermark, identities, known, stored }] = await Promise.all([
+    const [, , { batch, watermark, identities, known, stored }] = await Promise.all([
       this.store.takeCursor(client, attempt.batch),
+      this.store.lockDayOfArrival(client, attempt.batch.receivedAt),
       this.lookUp(client, attempt),
     ]);
     const { events, rejects, receivedAt } = batch;

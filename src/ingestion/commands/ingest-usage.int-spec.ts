@@ -1,5 +1,6 @@
 import { EventBus } from '@nestjs/cqrs';
 import { describeEachEngine } from '../../../test/support/engines';
+import { eventually } from '../../../test/support/eventually';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database';
 import { ORG_A, ORG_B, streamBatch, usageEvent } from '../../../test/support/usage-events';
 import type { Config } from '../../platform/config/config';
@@ -318,5 +319,33 @@ describeEachEngine('ingesting a batch', (engine) => {
     expect(await rowsOf('select sum(requests)::integer as requests from usage_15min')).toEqual([
       { requests: 60 },
     ]);
+  });
+
+  it('stores an event once that two partitions hold and that arrived on two days', async () => {
+    const yesterday = new Date(Date.now() - DAY_MS);
+    const event = usageEvent({ occurredAt: new Date(yesterday.getTime() - 1_000).toISOString() });
+    const moved = { ...event, occurredAt: new Date(Date.now() - 1_000).toISOString() };
+    const blocker = await database.pool.connect();
+    try {
+      await blocker.query('begin; lock table ingest_batches in share mode');
+      const pending = [
+        ingest(streamBatch([event], { receivedAt: yesterday })),
+        ingest(streamBatch([moved], { partition: 1 })),
+      ];
+      await eventually(async () => {
+        expect(
+          await rowsOf(
+            `select count(*)::integer as waiting from pg_stat_activity
+             where application_name = 'usage-analytics ingest' and datname = current_database() and wait_event_type = 'Lock'`,
+          ),
+        ).toEqual([{ waiting: 2 }]);
+      });
+      await blocker.query('commit');
+      const stored = (await Promise.all(pending)).map((result) => result.stored);
+      expect(stored.sort()).toEqual([0, 1]);
+    } finally {
+      blocker.release();
+    }
+    expect(await countOf('usage_events')).toBe(1);
   });
 });

@@ -92,7 +92,7 @@ export const SETTINGS = {
   amqpStreamSegmentBytes: setting('AMQP_STREAM_SEGMENT_BYTES', byteSize, '500MB', 'Size of a segment file of the stream; at most AMQP_STREAM_MAX_BYTES.'), // prettier-ignore
   amqpPublishTimeout: setting('AMQP_PUBLISH_TIMEOUT', timeout, '10s', 'Wait for the confirm of the broker before a request is answered 503.'), // prettier-ignore
 
-  ingestPartitions: setting('INGEST_PARTITIONS', wholeNumber(1, 64), '1', 'Streams that share the load; an organisation stays on one. Changing it later moves organisations: drain the streams first.'), // prettier-ignore
+  ingestPartitions: setting('INGEST_PARTITIONS', wholeNumber(1, 64), '1', 'Streams that share the load; the exchange keeps an organisation on one. Changing it later moves organisations: drain the streams first.'), // prettier-ignore
   ingestBatchSize: setting(
     'INGEST_BATCH_SIZE',
     wholeNumber(1, 50_000),

@@ -17,8 +17,8 @@ const REOPEN_AFTER_MS = 5_000;
 /**
  * Publishes one persistent message an event, with routing key `usage.<orgId>`, and waits for the broker's confirms
  * for AMQP_PUBLISH_TIMEOUT. While the broker is away or takes nothing, events are refused at once. Where confirms can be
- * believed of one stream alone, all events of a channel go to one partition, chosen at random: identities are known
- * again in every partition, but for the case that docs/reliability.md names (rule 3 for publishers).
+ * believed of one stream alone (docs/reliability.md, rule 3 for publishers), all events of a channel go to one
+ * partition, chosen at random: identities are known again in every partition.
  */
 @Injectable()
 export class AmqpUsageEventPublisher extends UsageEventPublisher {

@@ -51,7 +51,7 @@ export function streamsOf(partitions: number): readonly string[] {
 
 /**
  * The topology for these settings. With more than one partition the streams stand behind an exchange that hashes the
- * routing key, so that an organisation stays on one of them.
+ * routing key: what is published there by organisation stays on one of them.
  */
 export function topologyOf(settings: Settings): Topology {
   const streams = streamsOf(settings.ingestPartitions);
