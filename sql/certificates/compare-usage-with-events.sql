@@ -49,6 +49,26 @@ with quarters as materialized (
   from quarters
   union all
   select
+    'org_usage_15min' as relation,
+    bucket,
+    org_id,
+    '' as model_id,
+    '' as client_id,
+    sum(requests) as requests,
+    sum(successes) as successes,
+    sum(errors) as errors,
+    sum(timeouts) as timeouts,
+    sum(throttled) as throttled,
+    sum(input_tokens) as input_tokens,
+    sum(cached_input_tokens) as cached_input_tokens,
+    sum(output_tokens) as output_tokens,
+    sum(cost) as cost,
+    sum(latency_sum_ms) as latency_sum_ms,
+    max(latency_max_ms) as latency_max_ms
+  from quarters
+  group by 2, 3
+  union all
+  select
     'usage_hourly' as relation,
     date_trunc('hour', bucket, 'UTC') as bucket,
     org_id,
@@ -108,6 +128,28 @@ with quarters as materialized (
     latency_sum_ms,
     latency_max_ms
   from usage_15min
+  where ($1::uuid is null or org_id = $1::uuid)
+    and bucket >= $2::timestamptz
+    and bucket <= $3::timestamptz - interval '15 minutes'
+  union all
+  select
+    'org_usage_15min' as relation,
+    bucket,
+    org_id,
+    model_id,
+    client_id,
+    requests,
+    successes,
+    errors,
+    timeouts,
+    throttled,
+    input_tokens,
+    cached_input_tokens,
+    output_tokens,
+    cost,
+    latency_sum_ms,
+    latency_max_ms
+  from org_usage_15min
   where ($1::uuid is null or org_id = $1::uuid)
     and bucket >= $2::timestamptz
     and bucket <= $3::timestamptz - interval '15 minutes'

@@ -7,6 +7,7 @@ export const ROLLUPS = [
   'usage_daily',
   'org_usage_hourly',
   'usage_hourly',
+  'org_usage_15min',
   'usage_15min',
 ] as const;
 export const SKETCHES = [
@@ -60,6 +61,7 @@ const CANDIDATES: readonly Candidate[] = [
   { relation: 'usage_daily', of: ['counts'], grain: DAY_MS, asGranularity: 'day, week or month with timezone=UTC', lacks: ['status'], retention: 'retentionDaily' }, // prettier-ignore
   { relation: 'org_usage_hourly', of: ['counts'], grain: HOUR_MS, asGranularity: 'hour or coarser in a time zone of whole hours', lacks: ['model', 'client', 'status'], retention: 'retentionHourly' }, // prettier-ignore
   { relation: 'usage_hourly', of: ['counts'], grain: HOUR_MS, asGranularity: 'hour or coarser in a time zone of whole hours', lacks: ['status'], retention: 'retentionHourly' }, // prettier-ignore
+  { relation: 'org_usage_15min', of: ['counts'], grain: 15 * MINUTE_MS, asGranularity: '15min or coarser', lacks: ['model', 'client', 'status'], retention: 'retention15min' }, // prettier-ignore
   { relation: 'usage_15min', of: ['counts'], grain: 15 * MINUTE_MS, asGranularity: '15min or coarser', lacks: ['status'], retention: 'retention15min' }, // prettier-ignore
   { relation: 'model_latency_daily', of: ['latencies'], grain: DAY_MS, asGranularity: 'day, week or month with timezone=UTC', lacks: ['org', 'client', 'status'], platformWide: true, retention: 'retentionDaily' }, // prettier-ignore
   { relation: 'latency_daily', of: ['latencies'], grain: DAY_MS, asGranularity: 'day, week or month with timezone=UTC', lacks: ['client', 'status'], retention: 'retentionDaily' }, // prettier-ignore

@@ -28,13 +28,13 @@ describe('a question', () => {
   it.each([
     [{ start: 'now-1h' }, 'minute', 'usage_events'],
     [{ start: 'now-6h' }, 'minute', 'usage_events'],
-    [{ start: 'now-24h' }, '15min', 'usage_15min'],
+    [{ start: 'now-24h' }, '15min', 'org_usage_15min'],
     [{ start: 'now-7d' }, 'hour', 'org_usage_hourly'],
     [{ start: 'now-30d' }, 'day', 'org_usage_daily'],
     [{ start: 'now-390d' }, 'day', 'org_usage_daily'],
     [{ start: 'now-390d', maxPoints: 100 }, 'week', 'org_usage_daily'],
     [{ start: 'now-360d', maxPoints: 1 }, 'month', 'org_usage_daily'],
-    [{ start: 'now-7d', maxPoints: 1_000 }, '15min', 'usage_15min'],
+    [{ start: 'now-7d', maxPoints: 1_000 }, '15min', 'org_usage_15min'],
   ])('%o is answered automatically by %s from %s', (parameters, granularity, counts) => {
     const period = periodOf(parameters);
     expect([period.granularity, period.counts]).toEqual([granularity, counts]);

@@ -30,6 +30,7 @@ const ROLLUPS: readonly (readonly (readonly [string, string])[])[] = [
     ['latency_daily', ORG_A],
   ],
   [
+    ['org_usage_15min', ORG_A],
     ['org_usage_hourly', ORG_A],
     ['org_usage_daily', ORG_A],
     ['model_latency_hourly', PLATFORM],

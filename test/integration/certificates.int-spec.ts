@@ -111,7 +111,7 @@ describeEachEngine('certificates', (kind) => {
     });
     const found = Object.fromEntries(body.layers.map((layer: { relation: string; found: { requests: string } }) => [layer.relation, layer.found.requests])); // prettier-ignore
     expect(found).toEqual({
-      ...Object.fromEntries(['usage_15min', 'usage_hourly', 'usage_daily', 'org_usage_hourly', 'org_usage_daily', 'latency_hourly', 'latency_daily', 'ingest_ledger'].map((name) => [name, String(counted)])), // prettier-ignore
+      ...Object.fromEntries(['usage_15min', 'org_usage_15min', 'usage_hourly', 'usage_daily', 'org_usage_hourly', 'org_usage_daily', 'latency_hourly', 'latency_daily', 'ingest_ledger'].map((name) => [name, String(counted)])), // prettier-ignore
       quarantined_events: '0',
     });
   });
@@ -166,6 +166,7 @@ describeEachEngine('certificates', (kind) => {
 
   it.each([
     'usage_15min',
+    'org_usage_15min',
     'usage_hourly',
     'usage_daily',
     'org_usage_hourly',

@@ -148,6 +148,7 @@ export class RollupTrial {
       ['usage_15min', '15 minutes'],
       ['usage_hourly', '1 hour'],
       ['usage_daily', '1 day'],
+      ['org_usage_15min', '15 minutes'],
       ['org_usage_hourly', '1 hour'],
       ['org_usage_daily', '1 day'],
       ['latency_hourly', '1 hour'],

@@ -49,9 +49,10 @@ export class ExpireDataHandler implements ICommandHandler<ExpireDataCommand> {
 
   private async expire(now: Date): Promise<{ rawFrom: Date | null }> {
     const { config } = this;
-    const { rawFrom } = await this.state.read();
+    const { rawFrom, materializedThrough } = await this.state.read();
     await this.engine.expire({
       events: rawFrom,
+      openHour: materializedThrough && startOfBucket(materializedThrough, HOUR_MS),
       quarterHours: before(now, config.retention15min),
       hours: before(now, config.retentionHourly),
       days: before(now, config.retentionDaily),

@@ -67,10 +67,13 @@ export async function loadReadDataset(databaseUrl: string, shape: ReadShape): Pr
 
 const ROLLUPS = [
   'usage_15min',
+  'org_usage_15min',
   'usage_hourly',
   'usage_daily',
   'org_usage_hourly',
   'org_usage_daily',
+  'latency_15min',
+  'model_latency_15min',
   'latency_hourly',
   'latency_daily',
   'model_latency_hourly',

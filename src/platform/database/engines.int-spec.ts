@@ -14,6 +14,7 @@ const RELATIONS = [
   'usage_15min',
   'usage_hourly',
   'usage_daily',
+  'org_usage_15min',
   'org_usage_hourly',
   'org_usage_daily',
   'latency_hourly',
@@ -84,6 +85,7 @@ async function announce(pool: Pool, engine: StorageEngine, watermark: number): P
 function horizons(now: number, events: Date | null): RetentionHorizons {
   return {
     events,
+    openHour: at(Math.floor(now / HOUR_MS) * HOUR_MS),
     quarterHours: at(now - 90 * DAY_MS),
     hours: at(now - 396 * DAY_MS),
     days: at(now - 396 * DAY_MS),
@@ -188,9 +190,18 @@ describeEachEngine('rollups', (kind) => {
     const youngerThan = (rows: readonly string[] | undefined, horizon: number): string[] =>
       (rows ?? []).filter((row) => Date.parse((JSON.parse(row) as { bucket: string }).bucket) >= horizon);
     expect(after['usage_daily']).toEqual(before['usage_daily']);
-    expect(youngerThan(after['usage_15min'], NOW - 20 * DAY_MS)).toEqual(
-      youngerThan(before['usage_15min'], NOW - 20 * DAY_MS),
-    );
+    for (const relation of ['usage_15min', 'org_usage_15min']) {
+      expect(youngerThan(after[relation], NOW - 20 * DAY_MS)).toEqual(
+        youngerThan(before[relation], NOW - 20 * DAY_MS),
+      );
+    }
+    if (kind === 'timescale') {
+      // Quarters of latencies serve the hour that is not over.
+      const { rows } = await pool.query<{ oldest: Date }>(
+        'select min(bucket) as oldest from latency_15min_materialized',
+      );
+      expect(rows[0]?.oldest).toEqual(at(Math.floor(watermark / DAY_MS) * DAY_MS));
+    }
     for (const relation of ['usage_hourly', 'latency_hourly']) {
       expect(youngerThan(after[relation], NOW - 5 * DAY_MS)).toEqual(
         youngerThan(before[relation], NOW - 5 * DAY_MS),

@@ -13,6 +13,8 @@ export interface RefreshWindow {
 export interface RetentionHorizons {
   /** Raw events: `rollup_state.raw_from` as an earlier run announced it; `null` while none did. */
   readonly events: Date | null;
+  /** Start of the hour that is materialised in part; what is kept for that hour alone is not needed below. */
+  readonly openHour: Date | null;
   readonly quarterHours: Date;
   readonly hours: Date;
   readonly days: Date;

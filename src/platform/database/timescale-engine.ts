@@ -12,10 +12,13 @@ import { inTransaction, withConnection } from './transaction';
 /** Continuous aggregates with the width of their buckets, each after the one it is computed from. */
 const ROLLUPS = [
   ['usage_15min_materialized', QUARTER_HOUR_MS],
+  ['org_usage_15min_materialized', QUARTER_HOUR_MS],
   ['usage_hourly_materialized', HOUR_MS],
   ['usage_daily_materialized', DAY_MS],
   ['org_usage_hourly_materialized', HOUR_MS],
   ['org_usage_daily_materialized', DAY_MS],
+  ['latency_15min_materialized', QUARTER_HOUR_MS],
+  ['model_latency_15min_materialized', QUARTER_HOUR_MS],
   ['latency_hourly_materialized', HOUR_MS],
   ['latency_daily_materialized', DAY_MS],
   ['model_latency_hourly_materialized', HOUR_MS],
@@ -100,10 +103,13 @@ export class TimescaleEngine extends StorageEngine {
   }
 
   async expire(horizons: RetentionHorizons): Promise<void> {
-    const { events, quarterHours, hours, days, keys, batches, compression } = horizons;
+    const { events, openHour, quarterHours, hours, days, keys, batches, compression } = horizons;
     const due = [
       ['usage_events', events],
       ['usage_15min_materialized', quarterHours],
+      ['org_usage_15min_materialized', quarterHours],
+      ['latency_15min_materialized', openHour],
+      ['model_latency_15min_materialized', openHour],
       ['usage_hourly_materialized', hours],
       ['org_usage_hourly_materialized', hours],
       ['latency_hourly_materialized', hours],
