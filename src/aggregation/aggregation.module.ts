@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { ClosedBuckets } from './closed-buckets';
 import { OrgUsageController } from './org-usage.controller';
 import { PlatformUsageController } from './platform-usage.controller';
 import { GetPlatformReliabilityHandler } from './queries/get-platform-reliability.query';
@@ -17,6 +18,7 @@ import { SeriesReader } from './series-reader';
 @Module({
   controllers: [OrgUsageController, PlatformUsageController],
   providers: [
+    ClosedBuckets,
     SeriesReader,
     GetUsageHandler,
     GetReliabilityHandler,

@@ -1,4 +1,6 @@
 import fc from 'fast-check';
+import { closedBucketsWith } from '../../test/support/closed-buckets';
+import { comparable } from '../../test/support/comparable-cells';
 import { describeEachEngine } from '../../test/support/engines';
 import { BIG_ORG, EVENTS, NOW, SMALL_ORG } from '../../test/support/recount';
 import { rolledUpDatabase } from '../../test/support/rolled-up-database';
@@ -8,9 +10,8 @@ import { ApiPool } from '../platform/database/pools';
 import { AppError } from '../shared/errors';
 import { DAY_MS, GRANULARITIES, HOUR_MS } from '../shared/time-zone';
 import { type Demand, type Dimension, type Relation, relationsThatAnswer } from './choose-relation';
-import { unpackBins } from './latency-bins';
 import { askSeries, type SeriesQuestion } from './series-question';
-import { type PeriodCells, SeriesReader } from './series-reader';
+import { SeriesReader } from './series-reader';
 
 const LIMITS = {
   rawRetention: 30 * DAY_MS,
@@ -68,7 +69,7 @@ describeEachEngine('relations', (kind) => {
   beforeAll(async () => {
     database = await rolledUpDatabase(kind, EVENTS, new Date(NOW.getTime() - 2 * HOUR_MS));
     pool = new ApiPool(database.url, 4, 60_000);
-    reader = new SeriesReader(pool);
+    reader = new SeriesReader(pool, closedBucketsWith().closedBuckets);
   });
   afterAll(async () => {
     await pool?.end();
@@ -161,21 +162,3 @@ describeEachEngine('relations', (kind) => {
     );
   }, 120_000);
 });
-
-/** What cells say, with their bins in one form. */
-function comparable({ cells, total }: PeriodCells) {
-  const bins = (packed: Parameters<typeof unpackBins>[0]) =>
-    unpackBins(packed)
-      .map(({ bin, requests }) => `${bin}:${requests}`)
-      .join(' ');
-  return {
-    total: { counts: measures(total.counts), bins: bins(total.bins) },
-    cells: cells.map((cell) => ({ ...cell, counts: measures(cell.counts), bins: bins(cell.bins) })),
-  };
-}
-
-/** Without the labels that a statement's row has beside its counts: an answer takes them from the cell's group. */
-function measures(counts: object): object {
-  const labels = ['slot', 'other', 'orgId', 'modelId', 'clientId', 'status'];
-  return Object.fromEntries(Object.entries(counts).filter(([name]) => !labels.includes(name)));
-}

@@ -13,7 +13,7 @@ import {
   windowOf,
 } from './series-answer.dto';
 import type { SeriesQuestion } from './series-question';
-import type { Counts, PeriodCells, SeriesCells } from './series-reader';
+import type { Counts, PeriodCells, SeriesCells } from './series-cells';
 import { headColumns, rowsOf } from './series-rows';
 
 const LATENCY = { type: Number, nullable: true, minimum: 0, description: 'Milliseconds; null without requests.' } as const; // prettier-ignore

@@ -3,56 +3,11 @@ import type { PoolClient } from 'pg';
 import type { OrgScope } from '../access/principal';
 import { ApiPool } from '../platform/database/pools';
 import { sql, sqlOver, type Statement } from '../platform/database/sql';
-import { AppError } from '../shared/errors';
-import type { Buckets } from '../shared/time-window';
 import { type Dimension, type Relation, ROLLUPS, SKETCHES } from './choose-relation';
-import type { PackedBins } from './latency-bins';
+import { ClosedBuckets } from './closed-buckets';
 import { inReadingTransaction } from './reading-transaction';
+import { type Counts, type Group, type PeriodCells, type SeriesCells, tooManyRows } from './series-cells';
 import type { Period, SeriesQuestion } from './series-question';
-
-/** The value of each dimension; empty where it is not grouped by, and for events that named no client. */
-export type Group = Readonly<Record<Dimension, string>>;
-
-/** What was counted in one bucket for one group; whole numbers and money as text. */
-export interface Counts {
-  readonly requests: string;
-  readonly successes: string;
-  readonly errors: string;
-  readonly timeouts: string;
-  readonly throttled: string;
-  readonly inputTokens: string;
-  readonly cachedInputTokens: string;
-  readonly outputTokens: string;
-  readonly cost: string;
-  readonly latencySumMs: string;
-  /** `null` without requests. */
-  readonly latencyMaxMs: number | null;
-}
-
-export interface Cell {
-  /** Index of the bucket. */
-  readonly index: number;
-  readonly group: Group;
-  /** All groups that `limit` left out. */
-  readonly isOther: boolean;
-  readonly counts: Counts;
-  /** Empty when no percentiles were asked for. */
-  readonly bins: PackedBins;
-}
-
-export interface PeriodCells {
-  readonly buckets: Buckets;
-  /** Ascending by bucket; within a bucket in the order of `SeriesCells.kept`, else by name. */
-  readonly cells: readonly Cell[];
-  readonly total: Pick<Cell, 'counts' | 'bins'>;
-}
-
-export interface SeriesCells {
-  readonly current: PeriodCells;
-  readonly previous: PeriodCells | null;
-  /** The groups that `limit` kept apart, best first; `null` when there was no limit. */
-  readonly kept: readonly Group[] | null;
-}
 
 const COLUMN_OF = { org: 'orgId', model: 'modelId', client: 'clientId', status: 'status' } as const;
 type GroupColumns = Partial<Record<(typeof COLUMN_OF)[Dimension], string>>;
@@ -116,23 +71,37 @@ function readings(
 /** Reads what a question for a series asks for, all of one answer from the same committed data. */
 @Injectable()
 export class SeriesReader {
-  constructor(private readonly pool: ApiPool) {}
+  constructor(
+    private readonly pool: ApiPool,
+    private readonly closedBuckets: ClosedBuckets,
+  ) {}
 
   readOrg({ orgId }: OrgScope, question: SeriesQuestion): Promise<SeriesCells> {
-    return this.read({ ...ORG, orgs: orgId }, question);
+    const subject = { ...ORG, orgs: orgId };
+    return this.read(subject, question, (client, period, kept) =>
+      this.closedBuckets.read(client, orgId, question, { period, kept }, (part) =>
+        readPeriod(client, subject, question, part, kept),
+      ),
+    );
   }
 
   /** Over all organisations: only behind a permission for the platform. */
   readPlatform(question: SeriesQuestion): Promise<SeriesCells> {
-    return this.read({ ...PLATFORM, orgs: question.filters.orgIds }, question);
+    const subject = { ...PLATFORM, orgs: question.filters.orgIds };
+    return this.read(subject, question, (client, period, kept) =>
+      readPeriod(client, subject, question, period, kept),
+    );
   }
 
-  private async read(subject: Subject, question: SeriesQuestion): Promise<SeriesCells> {
+  private async read(
+    subject: Subject,
+    question: SeriesQuestion,
+    readCells: (client: PoolClient, period: Period, kept: readonly Group[] | null) => Promise<PeriodCells>,
+  ): Promise<SeriesCells> {
     return inReadingTransaction(this.pool, async (client) => {
       const kept = await topGroups(client, subject, question);
-      const current = await readPeriod(client, subject, question, question.current, kept);
-      const previous =
-        question.previous && (await readPeriod(client, subject, question, question.previous, kept));
+      const current = await readCells(client, question.current, kept);
+      const previous = question.previous && (await readCells(client, question.previous, kept));
       return { current, previous, kept };
     });
   }
@@ -245,16 +214,4 @@ function groupOf({ orgId = '', modelId = '', clientId = '', status = '' }: Group
 function keyOf(row: GroupColumns & { slot: number | null; other?: boolean | null }): string {
   const { org, model, client, status } = groupOf(row);
   return JSON.stringify([row.slot, row.other === true, org, model, client, status]);
-}
-
-export function tooManyRows(maxRows: number): AppError {
-  return new AppError(
-    'unanswerable',
-    `The answer has more than ${maxRows} rows (MAX_POINTS): ask for a coarser granularity, a shorter window, fewer groups, or a limit of groups.`,
-    {
-      violations: [
-        { parameter: 'limit', detail: 'keeps the largest groups apart and folds the others into one.' },
-      ],
-    },
-  );
 }

@@ -2,7 +2,7 @@ import { endOfBucket } from '../shared/time-window';
 import { DIMENSIONS } from './choose-relation';
 import type { PackedBins } from './latency-bins';
 import type { SeriesQuestion } from './series-question';
-import { type Cell, type Counts, type Group, type PeriodCells, tooManyRows } from './series-reader';
+import { type Cell, type Counts, type Group, type PeriodCells, tooManyRows } from './series-cells';
 
 /** The columns before the measures: the bucket, then each dimension that was grouped by. */
 export interface RowHead {

@@ -10,7 +10,7 @@ import {
 } from './reliability-answer';
 import { AnswerFrame, frameOf, WindowModel, windowOf } from './series-answer.dto';
 import type { SeriesQuestion } from './series-question';
-import type { PeriodCells, SeriesCells } from './series-reader';
+import type { PeriodCells, SeriesCells } from './series-cells';
 import { USAGE_COLUMNS, UsageMeasures, usageOf } from './usage-answer';
 
 const TIME = { type: String, format: 'date-time' } as const;

@@ -12,7 +12,7 @@ import {
   windowOf,
 } from './series-answer.dto';
 import type { SeriesQuestion } from './series-question';
-import type { Counts, PeriodCells, SeriesCells } from './series-reader';
+import type { Counts, PeriodCells, SeriesCells } from './series-cells';
 import { headColumns, rowsOf } from './series-rows';
 
 /** How much was used and what it cost. */

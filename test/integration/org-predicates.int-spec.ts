@@ -24,8 +24,8 @@ const HOUR_MS = 3_600_000;
 /** Has used nothing lately. */
 const ORG_C = 'c0000000-0000-4000-8000-00000000000c';
 const PREDICATE = /\b(\w+\.)?org_id = (\$\d::uuid)/g;
-/** They limit work that operators ask for, and no answer: rebuilding for one organisation instead of for all. */
-const LIMITS_WORK = /^(engine|reaggregation)\//;
+/** They limit work and no answer: rebuilding for one organisation instead of for all, reading closed buckets again. */
+const LIMITS_WORK = /^(engine|reaggregation)\/|^aggregation\/read-closed-state$/;
 const LIKELY: Readonly<Record<string, RegExp>> = {
   budgets: /budget/,
   certificates: /certificate|verification/,
@@ -80,7 +80,7 @@ describe('the predicate of the organisation', () => {
     const budget = (orgId: string): string =>
       `  - { org: ${orgId}, period: month, amount: '0.1', thresholds: [1, 50] }`;
     writeFileSync(join(directory, 'budgets.yaml'), `version: 1\nbudgets:\n${budget(ORG_A)}\n${budget(ORG_B)}\n`); // prettier-ignore
-    const settings = { BUDGETS_FILE: join(directory, 'budgets.yaml'), RATE_LIMIT_PER_MINUTE: '0', LATE_HORIZON: '4d' }; // prettier-ignore
+    const settings = { BUDGETS_FILE: join(directory, 'budgets.yaml'), RATE_LIMIT_PER_MINUTE: '0', LATE_HORIZON: '4d', CLOSED_BUCKETS_CACHE_TTL: '1ms' }; // prettier-ignore
     service = await startTrial(database, { now: NOW, settings });
     exporting = await startExporting(database, { now: NOW });
     await fill();

@@ -8,6 +8,7 @@ import { ServiceProcess } from '../service-process';
 import { loadReadDataset, materializeRollups, type ReadShape, rollupsMaterialized } from './read-dataset';
 
 export const DATA_DIR = join('.data', 'bench');
+const LOG_FILE = join(DATA_DIR, 'read.log');
 
 export const POSTGRES_SETTINGS = {
   shared_buffers: '2GB',
@@ -30,6 +31,8 @@ export interface Dataset {
   /** URL of a database that holds the data already, or of an empty one to fill. */
   readonly database: string | undefined;
   readonly log: (line: string) => void;
+  /** Of the service, beside those that a benchmark needs. */
+  readonly settings?: NodeJS.ProcessEnv;
 }
 
 /** The service on a database with millions of events, its rollups materialised. */
@@ -42,7 +45,13 @@ export class ServiceOnDataset {
   ) {}
 
   /** Starts a server, unless there is a database already, and fills what is empty; minutes for millions of events. */
-  static async start({ engine, shape, database, log }: Dataset): Promise<ServiceOnDataset> {
+  static async start({
+    engine,
+    shape,
+    database,
+    log,
+    settings: asked = {},
+  }: Dataset): Promise<ServiceOnDataset> {
     const servers = database
       ? undefined
       : await startServers({
@@ -67,18 +76,18 @@ export class ServiceOnDataset {
         STORAGE_ENGINE: engine,
         ROLLUP_REFRESH_INTERVAL: '1s',
         LOG_LEVEL: 'warn',
+        ...asked,
       };
-      const logFile = join(DATA_DIR, 'read.log');
       if (!(await isFilled(databaseUrl))) {
         // The schema first, by the service itself.
-        const migrating = await ServiceProcess.start({ ...settings, SERVICE_ROLES: 'api' }, logFile);
+        const migrating = await ServiceProcess.start({ ...settings, SERVICE_ROLES: 'api' }, LOG_FILE);
         await migrating.ready();
         await migrating.stop();
         await makeRoom(databaseUrl, engine);
         await loadReadDataset(databaseUrl, shape);
         await materializeRollups(databaseUrl, engine);
       }
-      service = await ServiceProcess.start(settings, logFile);
+      service = await ServiceProcess.start(settings, LOG_FILE);
       await service.ready();
       log('Waiting for the rollups');
       await rollupsMaterialized(databaseUrl);

@@ -6,6 +6,8 @@ import { SharedRedis } from './shared-redis';
 
 const MEMORY_ENTRIES = 10_000;
 const MEMORY_CHARACTERS = 16 * 2 ** 20;
+/** A larger answer would take the place of too many others. */
+const ANSWER_CHARACTERS = 2 ** 20;
 const KEY_PREFIX = 'usage-analytics:';
 
 const requests = new Counter({
@@ -15,7 +17,7 @@ const requests = new Counter({
 });
 
 /**
- * Keeps answers for seconds: in Redis, or in this process without REDIS_URL. A cache that is away makes answers slower,
+ * Keeps answers for a while: in Redis, or in this process without REDIS_URL. A cache that is away makes answers slower,
  * never wrong and never an error. Keys must contain the organisation.
  */
 @Injectable()
@@ -65,7 +67,7 @@ export class AnswerCache {
   private async keep(key: string, value: unknown, ttlMs: number): Promise<void> {
     const text = JSON.stringify(value) as string | undefined;
     // The stores take 0 for ever.
-    if (text === undefined || ttlMs < 1) return;
+    if (text === undefined || text.length > ANSWER_CHARACTERS || ttlMs < 1) return;
     try {
       await (await this.cache).set(KEY_PREFIX + key, text, Math.floor(ttlMs));
     } catch (error) {

@@ -123,6 +123,7 @@ export const SETTINGS = {
   freshWithin: setting('FRESH_WITHIN', duration, '5m', 'Answers whose data is at most this old are fresh.'),
   delayedWithin: setting('DELAYED_WITHIN', duration, '10m', 'Answers whose data is at most this old are delayed, older ones stale; more than FRESH_WITHIN.'), // prettier-ignore
   freshnessCacheTtl: setting('FRESHNESS_CACHE_TTL', duration, '5s', 'How long the freshness of an organisation is cached.'), // prettier-ignore
+  closedBucketsCacheTtl: setting('CLOSED_BUCKETS_CACHE_TTL', duration, '10m', 'How long closed buckets that were read for an answer are remembered; late events and rebuilds make them forgotten at once. 1ms reads all of them each time.'), // prettier-ignore
   redisUrl: setting('REDIS_URL', url('redis:', 'rediss:'), null, 'Cache shared by replicas. Not set: a cache in each process.', { secret: true }), // prettier-ignore
   maxPoints: setting('MAX_POINTS', wholeNumber(1, 100_000), '10000', 'Rows of one answer at most.'),
   rawWindowLimit: setting('RAW_WINDOW_LIMIT', duration, '8d', 'Longest window of a question that only single events can answer; at most RAW_RETENTION. A week and the day that it begins in.'), // prettier-ignore
