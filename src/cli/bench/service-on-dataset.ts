@@ -5,7 +5,13 @@ import type { StorageEngineKind } from '../../platform/database/storage-engine';
 import { createDatabase } from '../servers/create-database';
 import { startServers } from '../servers/start-servers';
 import { ServiceProcess } from '../service-process';
-import { loadReadDataset, materializeRollups, type ReadShape, rollupsMaterialized } from './read-dataset';
+import {
+  loadReadDataset,
+  loadSince,
+  materializeRollups,
+  type ReadShape,
+  rollupsMaterialized,
+} from './read-dataset';
 
 export const DATA_DIR = join('.data', 'bench');
 const LOG_FILE = join(DATA_DIR, 'read.log');
@@ -87,6 +93,7 @@ export class ServiceOnDataset {
         await loadReadDataset(databaseUrl, shape);
         await materializeRollups(databaseUrl, engine);
       }
+      await loadSince(databaseUrl, shape);
       service = await ServiceProcess.start(settings, LOG_FILE);
       await service.ready();
       log('Waiting for the rollups');
