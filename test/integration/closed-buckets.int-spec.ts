@@ -1,17 +1,17 @@
 import fc from 'fast-check';
-import { closedBucketsWith, type CountedMemory } from '../../test/support/closed-buckets';
-import { comparable } from '../../test/support/comparable-cells';
-import { describeEachEngine } from '../../test/support/engines';
-import { relationBehind } from '../../test/support/relation-behind';
-import { createTestDatabase, type TestDatabase } from '../../test/support/test-database';
-import { startTrial, type TrialService } from '../../test/support/trial-service';
-import { ORG_A, ORG_B, usageEvent } from '../../test/support/usage-events';
-import { OrgScope } from '../access/principal';
-import { ApiPool } from '../platform/database/pools';
-import { ReaggregationWorker } from '../reaggregation/reaggregation-worker';
-import { DAY_MS, HOUR_MS, MINUTE_MS } from '../shared/time-zone';
-import { askSeries, type SeriesQuestion } from './series-question';
-import { SeriesReader } from './series-reader';
+import { closedBucketsWith, type CountedMemory } from '../support/closed-buckets';
+import { comparable } from '../support/comparable-cells';
+import { describeEachEngine } from '../support/engines';
+import { relationBehind } from '../support/relation-behind';
+import { createTestDatabase, type TestDatabase } from '../support/test-database';
+import { startTrial, type TrialService } from '../support/trial-service';
+import { ORG_A, ORG_B, usageEvent } from '../support/usage-events';
+import { OrgScope } from '../../src/access/principal';
+import { ApiPool } from '../../src/platform/database/pools';
+import { ReaggregationWorker } from '../../src/reaggregation/reaggregation-worker';
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../src/shared/time-zone';
+import { askSeries, type SeriesQuestion } from '../../src/aggregation/series-question';
+import { SeriesReader } from '../../src/aggregation/series-reader';
 
 const NOW = new Date('2026-11-18T10:23:45.000Z');
 const LIMITS = {
