@@ -72,13 +72,13 @@ const ROLLUPS = [
   'usage_daily',
   'org_usage_hourly',
   'org_usage_daily',
-  'latency_15min',
-  'model_latency_15min',
   'latency_hourly',
   'latency_daily',
   'model_latency_hourly',
   'model_latency_daily',
 ];
+/** Only for the hour that is not over: retention keeps the day of the watermark. */
+const OPEN_HOUR = ['latency_15min', 'model_latency_15min'];
 
 /** Adds what has occurred since the newest event, as densely: loading and materialising take their time. */
 export async function loadSince(databaseUrl: string, shape: ReadShape): Promise<void> {
@@ -119,6 +119,11 @@ export async function materializeRollups(databaseUrl: string, engine: StorageEng
           `call refresh_continuous_aggregate('${rollup}_materialized', null, '${through?.toISOString()}')`,
         );
         progress.advance(1);
+      }
+      for (const rollup of OPEN_HOUR) {
+        await client.query(
+          `call refresh_continuous_aggregate('${rollup}_materialized', date_trunc('day', '${through?.toISOString()}'::timestamptz, 'UTC'), '${through?.toISOString()}')`,
+        );
       }
       await client.query('update rollup_state set watermark = $1, materialized_through = $1', [through]);
       // As retention leaves it: hundreds of chunks that nobody has would have to be planned for.
