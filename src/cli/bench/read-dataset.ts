@@ -114,6 +114,8 @@ export async function materializeRollups(databaseUrl: string, engine: StorageEng
     );
     const through = rows[0]?.through;
     if (engine === 'timescale') {
+      // As the service does it.
+      await client.query("set enable_hashagg = off; set work_mem = '256MB'");
       for (const rollup of ROLLUPS) {
         await client.query(
           `call refresh_continuous_aggregate('${rollup}_materialized', null, '${through?.toISOString()}')`,

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { describeEachEngine } from '../../../test/support/engines';
+import { relationBehind } from '../../../test/support/relation-behind';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database';
 import { DAY_MS, HOUR_MS, QUARTER_HOUR_MS } from './bucket-windows';
 import { PostgresEngine } from './postgres-engine';
@@ -208,6 +209,34 @@ describeEachEngine('rollups', (kind) => {
       );
       expect(after[relation]?.length).toBeLessThan(before[relation]?.length ?? 0);
     }
+  });
+
+  it('keep the rows of an organisation together', async () => {
+    const quarter = Math.floor(NOW / HOUR_MS) * HOUR_MS - HOUR_MS;
+    await pool.query(
+      `insert into usage_events (occurred_at, org_id, event_id, latency_ms, input_tokens, output_tokens, latency_bin,
+         status, cost, model_id, client_id)
+       select $1::timestamptz + n % 3600 * interval '1 second',
+         ('00000000-0000-4000-8000-0000000000' || lpad((n % 50)::text, 2, '0'))::uuid, gen_random_uuid(), 1, 1, 1, 1,
+         'success', 1, 'model-' || n / 50 % 40, 'client-' || n / 2000 % 5
+       from generate_series(1, $2) as n`,
+      // So many that PostgreSQL would rather hash than sort.
+      [at(quarter), kind === 'timescale' ? 200_000 : 10_000],
+    );
+    await pool.query('analyze usage_events');
+    await announce(pool, engine, quarter + HOUR_MS);
+    await engine.advance({ start: at(quarter), end: at(quarter + HOUR_MS) });
+    const relation = await relationBehind(database, 'usage_15min');
+    const { rows } = await pool.query<{ pages: number }>(
+      `select max(pages)::integer as pages
+       from (
+         select count(distinct (tableoid, (ctid::text::point)[0])) as pages
+         from ${relation}
+         group by org_id, bucket
+       ) as kept`,
+    );
+    // 200 rows fill four pages, and reach into those of their neighbours.
+    expect(rows[0]?.pages).toBeLessThanOrEqual(6);
   });
 
   it('make an announcement wait for batches that may not have seen it', async () => {

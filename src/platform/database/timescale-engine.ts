@@ -91,7 +91,7 @@ export class TimescaleEngine extends StorageEngine {
   async rebuild(window: RefreshWindow, _orgId: string | null, signal?: AbortSignal): Promise<void> {
     await this.alone(async () => {
       const { raw_from: from, materialized_through: through } = await this.state();
-      await withConnection(this.owner, async (client) => {
+      await this.refreshing(async (client) => {
         for (const [relation, bucketMs] of ROLLUPS) {
           for (const { start, end } of bucketWindows([window], bucketMs, { from, through })) {
             signal?.throwIfAborted();
@@ -132,12 +132,25 @@ export class TimescaleEngine extends StorageEngine {
   }
 
   private async refreshWithin(windows: readonly RefreshWindow[], bounds: RefreshBounds): Promise<void> {
-    await withConnection(this.owner, async (client) => {
+    await this.refreshing(async (client) => {
       for (const [relation, bucketMs] of ROLLUPS) {
         for (const { start, end } of bucketWindows(windows, bucketMs, bounds)) {
           await run(client, refreshRollup.over(relation).text, [start, end]);
         }
       }
+    });
+  }
+
+  /**
+   * Lends a connection on which rollups are computed by sorting. They are stored in the order in which they are computed:
+   * 40 rows of an organisation and quarter of an hour lay on 40 pages after hashing and lie on two after sorting, which
+   * takes 1 µs more an event.
+   */
+  private async refreshing(work: (client: PoolClient) => Promise<void>): Promise<void> {
+    await withConnection(this.owner, async (client) => {
+      await client.query('set enable_hashagg = off');
+      await work(client);
+      await client.query('reset enable_hashagg');
     });
   }
 
