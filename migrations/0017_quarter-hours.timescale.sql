@@ -2,6 +2,16 @@
 -- added up from every model and client, and latencies from every event since the hour began. These are kept by the
 -- quarter, so that single events are read only above the watermark.
 
+-- What is added here is materialised up to this. The release before goes on while processes are replaced, or after going
+-- back to it: it moves materialized_through and does not know of this one, and above it the relations below answer.
+alter table rollup_state add column quarters_through timestamptz not null default '-infinity';
+update rollup_state
+set quarters_through = date_bin(interval '15 minutes', materialized_through, timestamptz '2000-01-01 00:00:00+00');
+
+-- The views ask rollup_state of one row for the watermark. Questions forbid sequential scans (sql/aggregation/tune-reading),
+-- and there was no other way to read it: each view then seemed to cost so much that all other costs were the same.
+create index rollup_state_through on rollup_state (materialized_through, quarters_through);
+
 create materialized view org_usage_15min_materialized
 with (timescaledb.continuous, timescaledb.materialized_only = true, timescaledb.create_group_indexes = false) as
 select
@@ -57,7 +67,7 @@ create index latency_15min_by_org on latency_15min_materialized (org_id, bucket)
 -- default is ten.
 do $$
 declare
-  through constant timestamptz := (select materialized_through from rollup_state);
+  through constant timestamptz := (select quarters_through from rollup_state);
   kept text;
 begin
   for kept in
@@ -80,8 +90,9 @@ begin
       sum(input_tokens), sum(cached_input_tokens), sum(output_tokens), sum(cost), sum(latency_sum_ms),
       max(latency_max_ms)
     from usage_15min_materialized
+    where bucket < $1
     group by bucket, org_id
-  $fill$, kept);
+  $fill$, kept) using through;
 
   select format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) into strict kept
   from timescaledb_information.continuous_aggregates
@@ -91,7 +102,7 @@ begin
     select time_bucket(interval '15 minutes', occurred_at), org_id, model_id, latency_bin, count(*)
     from usage_events
     where occurred_at >= date_trunc('hour', $1, 'UTC')
-      and occurred_at < date_bin(interval '15 minutes', $1, timestamptz '2000-01-01 00:00:00+00')
+      and occurred_at < $1
     group by 1, 2, 3, 4
   $fill$, kept) using through;
 
@@ -107,6 +118,86 @@ begin
 end
 $$;
 
+create view org_usage_15min as
+select
+  bucket,
+  org_id,
+  model_id,
+  client_id,
+  requests,
+  successes,
+  errors,
+  timeouts,
+  throttled,
+  input_tokens,
+  cached_input_tokens,
+  output_tokens,
+  cost,
+  latency_sum_ms,
+  latency_max_ms
+from org_usage_15min_materialized
+where (bucket < (select quarters_through from rollup_state)) is true
+union all
+select
+  bucket,
+  org_id,
+  ''::text as model_id,
+  ''::text as client_id,
+  sum(requests)::bigint as requests,
+  sum(successes)::bigint as successes,
+  sum(errors)::bigint as errors,
+  sum(timeouts)::bigint as timeouts,
+  sum(throttled)::bigint as throttled,
+  sum(input_tokens)::bigint as input_tokens,
+  sum(cached_input_tokens)::bigint as cached_input_tokens,
+  sum(output_tokens)::bigint as output_tokens,
+  sum(cost) as cost,
+  sum(latency_sum_ms)::bigint as latency_sum_ms,
+  max(latency_max_ms) as latency_max_ms
+from usage_15min
+where bucket >= (select quarters_through from rollup_state)
+group by 1, 2;
+
+create or replace view org_usage_hourly as
+select
+  bucket,
+  org_id,
+  model_id,
+  client_id,
+  requests,
+  successes,
+  errors,
+  timeouts,
+  throttled,
+  input_tokens,
+  cached_input_tokens,
+  output_tokens,
+  cost,
+  latency_sum_ms,
+  latency_max_ms
+from org_usage_hourly_materialized
+where (bucket < (select date_trunc('hour', materialized_through, 'UTC') from rollup_state)) is true
+union all
+select
+  date_trunc('hour', bucket, 'UTC') as bucket,
+  org_id,
+  ''::text as model_id,
+  ''::text as client_id,
+  sum(requests)::bigint as requests,
+  sum(successes)::bigint as successes,
+  sum(errors)::bigint as errors,
+  sum(timeouts)::bigint as timeouts,
+  sum(throttled)::bigint as throttled,
+  sum(input_tokens)::bigint as input_tokens,
+  sum(cached_input_tokens)::bigint as cached_input_tokens,
+  sum(output_tokens)::bigint as output_tokens,
+  sum(cost) as cost,
+  sum(latency_sum_ms)::bigint as latency_sum_ms,
+  max(latency_max_ms) as latency_max_ms
+from org_usage_15min
+where bucket >= (select date_trunc('hour', materialized_through, 'UTC') from rollup_state)
+group by 1, 2;
+
 create or replace view latency_hourly as
 select bucket, org_id, model_id, latency_bin, requests
 from latency_hourly_materialized
@@ -117,16 +208,12 @@ from (
   select bucket, org_id, model_id, latency_bin, requests
   from latency_15min_materialized
   where bucket >= (select date_trunc('hour', materialized_through, 'UTC') from rollup_state)
-    and (bucket < (
-      select date_bin(interval '15 minutes', materialized_through, timestamptz '2000-01-01 00:00:00+00')
-      from rollup_state
-    )) is true
+    and (bucket < (select quarters_through from rollup_state)) is true
   union all
   select time_bucket(interval '15 minutes', occurred_at) as bucket, org_id, model_id, latency_bin, count(*) as requests
   from usage_events
   where occurred_at >= (
-    select date_bin(interval '15 minutes', materialized_through, timestamptz '2000-01-01 00:00:00+00')
-    from rollup_state
+    select greatest(date_trunc('hour', materialized_through, 'UTC'), quarters_through) from rollup_state
   )
   group by 1, 2, 3, 4
 ) as quarters
@@ -147,17 +234,15 @@ from (
   select bucket, model_id, latency_bin, requests
   from model_latency_15min_materialized
   where bucket >= (select date_trunc('hour', materialized_through, 'UTC') from rollup_state)
-    and (bucket < (
-      select date_bin(interval '15 minutes', materialized_through, timestamptz '2000-01-01 00:00:00+00')
-      from rollup_state
-    )) is true
+    and (bucket < (select quarters_through from rollup_state)) is true
   union all
   select time_bucket(interval '15 minutes', occurred_at) as bucket, model_id, latency_bin, count(*) as requests
   from usage_events
   where occurred_at >= (
-    select date_bin(interval '15 minutes', materialized_through, timestamptz '2000-01-01 00:00:00+00')
-    from rollup_state
+    select greatest(date_trunc('hour', materialized_through, 'UTC'), quarters_through) from rollup_state
   )
   group by 1, 2, 3
 ) as quarters
 group by 1, 3, 4;
+
+select grant_to_roles();

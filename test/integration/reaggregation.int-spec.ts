@@ -73,7 +73,8 @@ describeEachEngine('re-aggregation', (kind) => {
       'usage_15min',
       'usage_hourly',
       'usage_daily',
-      'org_usage_15min',
+      // A view on plain PostgreSQL.
+      ...(kind === 'timescale' ? ['org_usage_15min'] : []),
       'org_usage_hourly',
       'org_usage_daily',
       'latency_hourly',
@@ -128,7 +129,7 @@ describeEachEngine('re-aggregation', (kind) => {
       await database.pool.query('update latency_hourly set requests = requests + 7 where bucket = $1', [
         new Date(hour),
       ]);
-      expect(await differing()).toBe(7);
+      expect(await differing()).toBe(6);
     }
     const { body } = await request({ start: 'now-1h', end: 'now' });
     let writing = true;

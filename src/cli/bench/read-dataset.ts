@@ -127,7 +127,10 @@ export async function materializeRollups(databaseUrl: string, engine: StorageEng
           `call refresh_continuous_aggregate('${rollup}_materialized', date_trunc('day', '${through?.toISOString()}'::timestamptz, 'UTC'), '${through?.toISOString()}')`,
         );
       }
-      await client.query('update rollup_state set watermark = $1, materialized_through = $1', [through]);
+      await client.query(
+        'update rollup_state set watermark = $1, materialized_through = $1, quarters_through = $1',
+        [through],
+      );
       // As retention leaves it: hundreds of chunks that nobody has would have to be planned for.
       const { rows: kept } = await client.query<{ raw_from: Date }>(
         "update rollup_state set raw_from = date_trunc('day', now(), 'UTC') - interval '30 days' returning raw_from",

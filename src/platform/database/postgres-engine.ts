@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
-import { bucketWindows, DAY_MS, HOUR_MS, QUARTER_HOUR_MS, type RefreshBounds } from './bucket-windows';
+import { bucketWindows, DAY_MS, HOUR_MS, type RefreshBounds } from './bucket-windows';
 import { sql } from './sql';
 import {
   type RefreshWindow,
@@ -20,7 +20,6 @@ const PARTITIONS = {
   latency_hourly: 'week',
   usage_hourly_materialized: 'week',
   usage_daily_materialized: 'month',
-  org_usage_15min_materialized: 'day',
   org_usage_hourly_materialized: 'month',
   org_usage_daily_materialized: 'month',
   latency_daily_materialized: 'month',
@@ -33,7 +32,6 @@ type PartitionedRelation = keyof typeof PARTITIONS;
 const MATERIALIZED = [
   ['usage_hourly_materialized', HOUR_MS, sql('engine/postgres/materialize-usage-hourly')],
   ['usage_daily_materialized', DAY_MS, sql('engine/postgres/materialize-usage-daily')],
-  ['org_usage_15min_materialized', QUARTER_HOUR_MS, sql('engine/postgres/materialize-org-usage-15min')],
   ['org_usage_hourly_materialized', HOUR_MS, sql('engine/postgres/materialize-org-usage-hourly')],
   ['org_usage_daily_materialized', DAY_MS, sql('engine/postgres/materialize-org-usage-daily')],
   ['latency_daily_materialized', DAY_MS, sql('engine/postgres/materialize-latency-daily')],
@@ -137,7 +135,6 @@ export class PostgresEngine extends StorageEngine {
     const due: readonly (readonly [PartitionedRelation, Date | null])[] = [
       ['usage_events', events],
       ['usage_15min', quarterHours],
-      ['org_usage_15min_materialized', quarterHours],
       ['usage_hourly_materialized', hours],
       ['org_usage_hourly_materialized', hours],
       ['latency_hourly', hours],

@@ -1,5 +1,12 @@
 import type { Pool, PoolClient } from 'pg';
-import { bucketWindows, DAY_MS, HOUR_MS, QUARTER_HOUR_MS, type RefreshBounds } from './bucket-windows';
+import {
+  bucketWindows,
+  DAY_MS,
+  HOUR_MS,
+  QUARTER_HOUR_MS,
+  type RefreshBounds,
+  startOfBucket,
+} from './bucket-windows';
 import { sql, sqlOver } from './sql';
 import {
   type RefreshWindow,
@@ -32,6 +39,7 @@ const dropPartitions = sql('platform/drop-partitions');
 const expireBatches = sql('platform/expire-batches');
 const readState = sql('aggregation/read-rollup-state');
 const markMaterialized = sql('aggregation/mark-materialized');
+const markQuarters = sql('engine/timescale/mark-quarters');
 const oldestEvent = sql('engine/timescale/oldest-event');
 const noticeChanges = sql('engine/timescale/notice-changes');
 const refreshRollup = sqlOver(
@@ -49,6 +57,8 @@ const compressChunk = sql('engine/timescale/compress-chunk');
 /** A hypertable with stacked continuous aggregates. TimescaleDB itself keeps track of the ranges that changed. */
 export class TimescaleEngine extends StorageEngine {
   readonly kind: StorageEngineKind = 'timescale';
+  /** Whether this process has made good what a release before has left undone; see migrations/0017. */
+  private hasCaughtUp = false;
 
   /** `owner` connects as the owner of the relations: TimescaleDB lets nobody else refresh, compress or drop. */
   constructor(
@@ -75,8 +85,26 @@ export class TimescaleEngine extends StorageEngine {
   async advance(window: RefreshWindow): Promise<void> {
     await this.alone(async (client) => {
       const { raw_from: from } = await this.state();
-      await this.refreshWithin([window], { from, through: window.end });
+      // What has not changed costs nothing: the hour that is not over is there for what another release has skipped.
+      const openHour = { start: startOfBucket(window.end, HOUR_MS), end: window.end };
+      await this.refreshWithin([window, openHour], { from, through: window.end });
+      if (!this.hasCaughtUp) await this.catchUp({ from, through: window.end });
       await client.query(markMaterialized.text, [window.end]);
+      await client.query(markQuarters.text, [window.end]);
+    });
+    this.hasCaughtUp = true;
+  }
+
+  /** A release that does not know of `org_usage_15min` advances and refreshes late windows without it. */
+  private async catchUp({ from, through }: RefreshBounds): Promise<void> {
+    const start = from ?? (await this.oldestEvent());
+    if (!start || !through) return;
+    await this.refreshing(async (client) => {
+      for (const { start: lower, end } of bucketWindows([{ start, end: through }], QUARTER_HOUR_MS, {
+        from,
+        through,
+      }))
+        await run(client, refreshRollup.over('org_usage_15min_materialized').text, [lower, end]);
     });
   }
 
