@@ -174,7 +174,7 @@ describeEachEngine('late data', (kind) => {
             await end();
           }
         }),
-        { numRuns: 8 },
+        { numRuns: 5 },
       );
     },
     300_000,
