@@ -30,6 +30,8 @@ async function main(): Promise<void> {
   if (help) return void process.stdout.write(USAGE);
   const database = await openDatabase(loadConfig({ ...process.env, NODE_ENV: 'development' }));
   const pool = new Pool({ connectionString: database.url, options: SESSION_OPTIONS, max: 1 });
+  // A connection that is lost between two statements: the next one says so.
+  pool.on('error', () => undefined);
   try {
     let progress: Progress | undefined;
     const { entries, head, faults } = await verifyAudit(pool, {

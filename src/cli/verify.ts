@@ -35,6 +35,8 @@ async function main(): Promise<void> {
   const config = loadConfig({ ...process.env, NODE_ENV: 'development' });
   const database = await openDatabase(config);
   const pool = new Pool({ connectionString: database.url, options: SESSION_OPTIONS, max: 1 });
+  // A connection that is lost between two statements: the next one says so.
+  pool.on('error', () => undefined);
   try {
     const { retentionHourly, lateHorizon } = config;
     const options = { now: new Date(), orgId: org, start, end, retentionHourly, lateHorizon, listed: list };

@@ -58,8 +58,12 @@ describeEachEngine('roles of the database', (engine) => {
     [url.username, url.password] = [user, password];
     return url.href;
   };
-  const poolOf = (user: string) =>
-    new Pool({ connectionString: urlOf(user), max: 2, options: SESSION_OPTIONS });
+  const poolOf = (user: string): Pool => {
+    const pool = new Pool({ connectionString: urlOf(user), max: 2, options: SESSION_OPTIONS });
+    // Dropping the database may end a connection that is just being closed.
+    pool.on('error', () => undefined);
+    return pool;
+  };
 
   beforeAll(async () => {
     database = await createTestDatabase(engine);
