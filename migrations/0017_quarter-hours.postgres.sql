@@ -20,8 +20,4 @@ select
 from usage_15min
 group by 1, 2;
 
--- The views ask rollup_state of one row for the watermark. Questions forbid sequential scans (sql/aggregation/tune-reading),
--- and there was no other way to read it: each view then seemed to cost so much that all other costs were the same.
-create index rollup_state_through on rollup_state (materialized_through);
-
 select grant_to_roles();

@@ -8,10 +8,6 @@ alter table rollup_state add column quarters_through timestamptz not null defaul
 update rollup_state
 set quarters_through = date_bin(interval '15 minutes', materialized_through, timestamptz '2000-01-01 00:00:00+00');
 
--- The views ask rollup_state of one row for the watermark. Questions forbid sequential scans (sql/aggregation/tune-reading),
--- and there was no other way to read it: each view then seemed to cost so much that all other costs were the same.
-create index rollup_state_through on rollup_state (materialized_through, quarters_through);
-
 create materialized view org_usage_15min_materialized
 with (timescaledb.continuous, timescaledb.materialized_only = true, timescaledb.create_group_indexes = false) as
 select
