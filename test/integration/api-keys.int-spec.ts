@@ -1,4 +1,5 @@
 import { describeEachEngine } from '../support/engines';
+import { eventually } from '../support/eventually';
 import { createTestDatabase, type TestDatabase } from '../support/test-database';
 import { keyOf, startTrial, type TrialService } from '../support/trial-service';
 import { ORG_A, ORG_B } from '../support/usage-events';
@@ -18,7 +19,8 @@ describeEachEngine('API keys', (kind) => {
 
   beforeAll(async () => {
     database = await createTestDatabase(kind);
-    here = await startTrial(database, { now: NOW, principals: PRINCIPALS });
+    const settings = { DATABASE_STATEMENT_TIMEOUT: '4s' };
+    here = await startTrial(database, { now: NOW, principals: PRINCIPALS, settings });
     there = await startTrial(database, { now: NOW, principals: PRINCIPALS });
   });
   afterAll(async () => {
@@ -225,6 +227,31 @@ describeEachEngine('API keys', (kind) => {
     await usedAt(NOW.toISOString());
     pass(1);
     await usedAt(here.now.toISOString());
+  });
+
+  it('are verified while many wait for a row that a forgotten session holds; those are told to try again', async () => {
+    const window = { start: 'now-2d', end: 'now' };
+    const exportsOfA = `/orgs/${ORG_A}/exports`;
+    const { key } = await make();
+    const asked = await here.send('POST', exportsOfA, { window, granularity: 'hourly' });
+    const forgotten = await database.pool.connect();
+    try {
+      await forgotten.query('begin');
+      await forgotten.query('select from export_jobs for update');
+      const cancelled = Array.from({ length: 4 }, () =>
+        here.send('DELETE', `${exportsOfA}/${asked.body.jobId}`),
+      );
+      await eventually(async () => {
+        const { rows } = await database.pool.query(`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`); // prettier-ignore
+        expect(rows.length).toBeGreaterThanOrEqual(3);
+      });
+      expect(await here.send('GET', usageOf(ORG_A), undefined, key)).toMatchObject({ status: 200 });
+      for (const { status, headers } of await Promise.all(cancelled))
+        expect([status, headers['retry-after']]).toEqual([503, '5']);
+    } finally {
+      await forgotten.query('rollback');
+      forgotten.release();
+    }
   });
 
   it('cannot be told from each other by how they are refused', async () => {

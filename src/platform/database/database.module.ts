@@ -6,7 +6,7 @@ import { Config } from '../config/config';
 import { DatabaseSchema } from './database-schema';
 import { DatabaseServer } from './database-server';
 import { Leases } from './lease';
-import { ApiPool, IngestPool, OwnerPool, SESSION_OPTIONS, WorkerPool } from './pools';
+import { ApiPool, IngestPool, OwnerPool, rowPoolSettings, WorkerPool } from './pools';
 import { SelectedStorageEngine } from './selected-storage-engine';
 import { StorageEngine } from './storage-engine';
 
@@ -34,15 +34,15 @@ const logger = new Logger('DatabaseModule');
     DatabaseServerModule,
     TypeOrmModule.forRootAsync({
       imports: [DatabaseServerModule],
-      inject: [DatabaseServer],
-      useFactory: ({ url }: DatabaseServer) => ({
+      inject: [DatabaseServer, Config],
+      useFactory: ({ url }: DatabaseServer, { databaseStatementTimeout }: Config) => ({
         type: 'postgres',
         url,
         applicationName: 'usage-analytics rows',
         autoLoadEntities: true,
         installExtensions: false,
         manualInitialization: true,
-        extra: { max: 3, options: SESSION_OPTIONS, connectionTimeoutMillis: 5_000, keepAlive: true },
+        extra: rowPoolSettings(databaseStatementTimeout),
         poolErrorHandler: (err: unknown) => logger.warn({ err }, 'An idle database connection was lost'),
       }),
     }),

@@ -19,6 +19,8 @@ export const SESSION_OPTIONS = '-c TimeZone=UTC -c jit=off';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const KEEP_ALIVE_AFTER_MS = 10_000;
+/** A statement whose time is over for so long belongs to a server that no longer answers at all. */
+const SILENT_SERVER_MS = 5_000;
 
 /**
  * Connections of one purpose. Sessions run with SESSION_OPTIONS; bigint and numeric arrive as strings, timestamptz as `Date` (and
@@ -49,11 +51,29 @@ export class ApiPool extends DatabasePool {
     super(databaseUrl, 'api', {
       max: size,
       statement_timeout: statementTimeoutMs,
-      // Only reached when the server no longer answers at all.
-      query_timeout: statementTimeoutMs + 5_000,
+      query_timeout: statementTimeoutMs + SILENT_SERVER_MS,
       idle_in_transaction_session_timeout: 60_000,
     });
   }
+}
+
+/**
+ * TypeORM's pool of rows with a lifecycle: API keys, exports, repairs. Its statements touch single rows, so one that is
+ * slow waits for a lock that somebody holds. It is given up at half of DATABASE_STATEMENT_TIMEOUT, as something that may
+ * be tried again (`55P03`), so that those who wait for one row do not keep everybody's keys from being looked up.
+ */
+export function rowPoolSettings(statementTimeoutMs: number): PoolConfig {
+  return {
+    max: 8,
+    options: SESSION_OPTIONS,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
+    lock_timeout: Math.ceil(statementTimeoutMs / 2),
+    statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs + SILENT_SERVER_MS,
+    idle_in_transaction_session_timeout: 60_000,
+  };
 }
 
 /**
