@@ -8,7 +8,7 @@ import {
   isUniqueViolation,
 } from '../../platform/database/postgres-errors';
 import { StorageEngine } from '../../platform/database/storage-engine';
-import { inTransaction } from '../../platform/database/transaction';
+import { inTransaction, type Unanswered } from '../../platform/database/transaction';
 import { Clock } from '../../shared/clock';
 import { AppError } from '../../shared/errors';
 import {
@@ -96,7 +96,7 @@ export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
    * One transaction: cursor, keys, events, quarantine, ledger. The cursor's row is locked first. Two answers are waited
    * for: what is known, and the commit's.
    */
-  private async storeOnce(client: PoolClient, attempt: Attempt, unanswered: Promise<unknown>[]) {
+  private async storeOnce(client: PoolClient, attempt: Attempt, unanswered: Unanswered) {
     const [, , { batch, watermark, identities, known, stored }] = await Promise.all([
       this.store.takeCursor(client, attempt.batch),
       this.store.lockDayOfArrival(client, attempt.batch.receivedAt),

@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TcpProxy } from '../../../test/support/tcp-proxy';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database';
@@ -10,6 +12,18 @@ import {
   isUniqueViolation,
 } from './postgres-errors';
 import { inTransaction } from './transaction';
+
+/** As a process, because only there a failure that nobody has heard of for a moment is the end. */
+const FAILING = `
+  require('reflect-metadata');
+  const { IngestPool } = require('./src/platform/database/pools');
+  const { inTransaction } = require('./src/platform/database/transaction');
+  const pool = new IngestPool(process.argv[1]);
+  const work = async (client, unanswered) => {
+    for (const id of [1, 1]) unanswered.push(client.query('insert into notes values ($1)', [id]));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  };
+  inTransaction(pool, work).catch((error) => console.log(error.code)).finally(() => pool.end());`;
 
 describe('a transaction', () => {
   let database: TestDatabase;
@@ -83,6 +97,13 @@ describe('a transaction', () => {
       }),
     );
     expect(isUniqueViolation(failure)).toBe(true);
+  });
+
+  it('does not end the process when a statement fails while something else is waited for', () => {
+    const root = join(__dirname, '..', '..', '..');
+    const run = ['--require', './test/support/typescript.cjs', '--eval', FAILING, database.url];
+    const { status, stdout } = spawnSync(process.execPath, run, { cwd: root, encoding: 'utf8' });
+    expect([status, stdout]).toEqual([0, '23505\n']);
   });
 
   it('rolls back what was sent when it is given up before all is answered', async () => {

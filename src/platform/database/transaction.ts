@@ -1,6 +1,11 @@
 import type { Pool, PoolClient } from 'pg';
 import { isConnectionError, isConsequence } from './postgres-errors';
 
+/** Takes statements whose answers are waited for with the commit. */
+export interface Unanswered {
+  push(...answers: Promise<unknown>[]): void;
+}
+
 /**
  * Runs `work` in one transaction of its own connection and commits it; anything thrown rolls all of it back and is
  * thrown on unchanged. A connection that broke, or that could not be rolled back, does not return to the pool.
@@ -15,19 +20,26 @@ import { isConnectionError, isConsequence } from './postgres-errors';
  */
 export async function inTransaction<Result>(
   pool: Pool,
-  work: (client: PoolClient, unanswered: Promise<unknown>[]) => Promise<Result>,
+  work: (client: PoolClient, unanswered: Unanswered) => Promise<Result>,
 ): Promise<Result> {
   const client = await pool.connect();
-  const unanswered: Promise<unknown>[] = [];
+  const answers: Promise<unknown>[] = [];
+  const unanswered: Unanswered = {
+    push(...added) {
+      // `work` may wait for something else when one of them fails, and a failure that nobody hears ends the process.
+      for (const answer of added) answer.catch(() => undefined);
+      answers.push(...added);
+    },
+  };
   let reusable = false;
   try {
     await client.query('begin');
     const result = await work(client, unanswered);
-    await Promise.all([...unanswered, commit(client)]);
+    await Promise.all([...answers, commit(client)]);
     reusable = true;
     return result;
   } catch (thrown) {
-    const error = await firstFailure(unanswered, thrown);
+    const error = await firstFailure(answers, thrown);
     reusable = !isConnectionError(error) && (await rolledBack(client));
     throw error;
   } finally {
@@ -52,9 +64,9 @@ export async function withConnection<Result>(
 }
 
 /** What the others failed of: behind a statement that fails, each further one is refused for that alone. */
-async function firstFailure(unanswered: readonly Promise<unknown>[], thrown: unknown): Promise<unknown> {
-  const answers = await Promise.allSettled(unanswered);
-  const failures = answers.flatMap((answer): unknown[] =>
+async function firstFailure(answers: readonly Promise<unknown>[], thrown: unknown): Promise<unknown> {
+  const settled = await Promise.allSettled(answers);
+  const failures = settled.flatMap((answer): unknown[] =>
     answer.status === 'rejected' ? [answer.reason] : [],
   );
   return [...failures, thrown].find((failure) => !isConsequence(failure)) ?? thrown;
