@@ -125,6 +125,23 @@ describe('decoding a usage message', () => {
     expect(rejects[0]?.reject.payload).toHaveLength(16_384);
   });
 
+  it('refuses what nests too deeply to be written again, and keeps the message', () => {
+    const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
+    const event = (levels: number) => JSON.stringify(valid).replace('{', `{"trail":${nested(levels)},`);
+    expect(decode(Buffer.from(event(63))).events).toHaveLength(1);
+    for (const message of [
+      event(64),
+      event(100_000),
+      nested(100_000),
+      `[{"latencyMs":${nested(100_000)}}]`,
+    ]) {
+      const body = Buffer.from(message);
+      expect(reasonOf(body)).toBe('schema_violation');
+      expect(decode(body).rejects[0]?.reject.payload).toEqual(body.subarray(0, 16_384));
+    }
+    expect(decodeUsageEnvelope(JSON.parse(nested(100_000)), rules, NOW).rejects).toHaveLength(1);
+  });
+
   it('never throws and loses nothing, whatever arrives', () => {
     const item = fc.oneof(
       fc.anything(),

@@ -61,6 +61,8 @@ class MessageDecoder implements DecodedMessage {
   readonly events: PositionedEvent[] = [];
   readonly rejects: PositionedReject[] = [];
   unknownFields = 0;
+  /** The body, or `null` where only what it said has come. */
+  private message: Buffer | null = null;
 
   constructor(
     private readonly rules: AdmissionRules,
@@ -69,11 +71,12 @@ class MessageDecoder implements DecodedMessage {
   ) {}
 
   decode(parsed: unknown, body: Buffer | null, textChecked: boolean): DecodedMessage {
+    this.message = body;
     if (!Array.isArray(parsed)) {
       this.take(0, parsed, body, textChecked);
     } else if (parsed.length > MAX_EVENTS_PER_MESSAGE) {
       const detail = `A message must hold at most ${MAX_EVENTS_PER_MESSAGE} events.`;
-      this.refuse(body ?? toBytes(parsed), 'oversized', detail);
+      this.refuse(body ?? this.toBytes(parsed), 'oversized', detail);
     } else {
       for (let index = 0; index < parsed.length; index += 1)
         this.take(index, parsed[index], null, textChecked);
@@ -93,7 +96,7 @@ class MessageDecoder implements DecodedMessage {
         ? payload
         : admitUsageEvent(payload, this.rules, this.now, textChecked && plain);
     if (admitted instanceof Refusal) {
-      this.reject(index, admitted, payload, body ?? toBytes(item));
+      this.reject(index, admitted, payload, body ?? this.toBytes(item));
     } else {
       this.events.push({ offset: this.offset, index, event: admitted });
       this.unknownFields += countUnknownFields(payload as object);
@@ -113,6 +116,15 @@ class MessageDecoder implements DecodedMessage {
       payloadBytes: body.length,
     };
     this.rejects.push({ offset: this.offset, index, reject });
+  }
+
+  /** One item of the message as bytes; the message itself where the item nests too deeply to be written again. */
+  private toBytes(item: unknown): Buffer {
+    try {
+      return Buffer.from(JSON.stringify(item) ?? 'null');
+    } catch {
+      return this.message ?? Buffer.from('null');
+    }
   }
 }
 
@@ -145,10 +157,6 @@ function uuidOrNull(value: unknown): string | null {
 /** Years 1 to 9999, which both PostgreSQL and ISO 8601 can write. */
 function isStorableInstant(ms: number): boolean {
   return ms >= Date.UTC(1, 0) && ms <= Date.UTC(9999, 11, 31);
-}
-
-function toBytes(item: unknown): Buffer {
-  return Buffer.from(JSON.stringify(item) ?? 'null');
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

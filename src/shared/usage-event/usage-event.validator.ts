@@ -26,6 +26,8 @@ export class Refusal {
 /** How far ahead of this service's clock a producer's clock may be. */
 export const FUTURE_TOLERANCE_MS = 5 * 60_000;
 const MAX_METADATA_BYTES = 4_096;
+/** Of fields that the schema does not know. JSON is read to any depth and written to some 5,000 levels (Node.js 20). */
+const MAX_LEVELS = 64;
 
 const ajv = new Ajv({ allowUnionTypes: true, strictTypes: false });
 addFormats(ajv, { mode: 'full', formats: ['date-time'] });
@@ -45,6 +47,9 @@ export function admitUsageEvent(
   if (!matchesSchema(payload)) return violation(describe(matchesSchema.errors?.[0]));
   if (!textChecked && !isStorableText(payload)) {
     return violation('Text must be valid Unicode without NUL (\\u0000) and without lone surrogates.');
+  }
+  if (nestsDeeper(payload, MAX_LEVELS)) {
+    return violation(`An event must not nest more than ${MAX_LEVELS} levels of objects and arrays.`);
   }
   const occurredAt = Date.parse(payload.occurredAt);
   if (Number.isNaN(occurredAt)) return violation('/occurredAt must be an instant that exists.');
@@ -127,6 +132,15 @@ function isStorableText(payload: UsageEventPayload): boolean {
   return [modelId, clientId, actorId, errorCode, ...Object.entries(metadata ?? {}).flat()].every(
     (text) => !text || (!text.includes('\u0000') && text.isWellFormed()),
   );
+}
+
+function nestsDeeper(value: object, levels: number): boolean {
+  if (levels === 0) return true;
+  for (const field in value) {
+    const inner = (value as Record<string, unknown>)[field];
+    if (typeof inner === 'object' && inner !== null && nestsDeeper(inner, levels - 1)) return true;
+  }
+  return false;
 }
 
 function violation(detail: string): Refusal {
