@@ -12,7 +12,6 @@ import {
 } from './measure-ingestion';
 
 export interface TrialOptions extends Omit<IngestionLoad, 'events'> {
-  readonly count: number;
   readonly ids: 'uuidv7' | 'uuidv4';
   /** Whether to throw where TimescaleDB is wanted and cannot be had. */
   readonly required: boolean;
@@ -34,7 +33,6 @@ export interface TrialFigures extends IngestionFigures {
  * COPY is measured before and after, so that a machine that becomes slower or faster meanwhile tells on both alike.
  */
 export async function ingestionTrial({
-  count,
   ids,
   required,
   withBaselines,
@@ -55,12 +53,12 @@ export async function ingestionTrial({
     }
     log(`Measuring on ${how.engine}: ${servers.describe()}`);
     const server = how.engine === 'timescale' ? servers.timescaleUrl : servers.databaseUrl;
-    // Made anew for each trial, so that the events are as young for each.
-    const load = { ...how, events: encoded(count, ids) };
+    // Made anew each time, so that the events are as young for each.
+    const load = { ...how, events: () => encoded(how.count, ids) };
     const bareCopy = async (name: string) => {
       const databaseUrl = await createDatabase(server, name);
       await prepareSchema(load, databaseUrl);
-      return { databaseUrl, perSecond: await measureBareCopy(databaseUrl, load.events, load.batchSize) };
+      return { databaseUrl, perSecond: await measureBareCopy(databaseUrl, load) };
     };
     const before = await bareCopy('bench_copy_before');
     const ingestion = await measureIngestion(load, servers, await createDatabase(server, 'bench'));
@@ -70,18 +68,14 @@ export async function ingestionTrial({
       // All rows over all time.
       copyRowsPerSecond: 2 / (1 / before.perSecond + 1 / perSecond),
       servers: servers.describe(),
-      baselines: withBaselines
-        ? await measureBaselines(databaseUrl, load.engine, load.events, load.batchSize)
-        : undefined,
+      baselines: withBaselines ? await measureBaselines(databaseUrl, load) : undefined,
     };
   } finally {
     await servers.stop();
   }
 }
 
-function encoded(count: number, ids: TrialOptions['ids']): EncodedEvent[] {
-  return [...events(count, { ...STANDARD_LOAD, ids })].map((event) => ({
-    orgId: event.orgId,
-    body: Buffer.from(JSON.stringify(event)),
-  }));
+function* encoded(count: number, ids: TrialOptions['ids']): Generator<EncodedEvent> {
+  for (const event of events(count, { ...STANDARD_LOAD, ids }))
+    yield { orgId: event.orgId, body: Buffer.from(JSON.stringify(event)) };
 }

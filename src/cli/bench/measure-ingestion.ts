@@ -13,8 +13,9 @@ import { brokerSettings, type Protocol } from './protocol';
 /** What is measured, and how it is handed over. */
 export interface IngestionLoad {
   readonly engine: StorageEngineKind;
-  /** Each in the form in which the stream delivers it. */
-  readonly events: readonly EncodedEvent[];
+  readonly count: number;
+  /** `count` events, made anew each time: 16 million would not fit into the memory of a process. */
+  readonly events: () => Iterable<EncodedEvent>;
   readonly eventsPerMessage: number;
   readonly batchSize: number;
   readonly partitions: number;
@@ -22,6 +23,7 @@ export interface IngestionLoad {
   readonly protocol: Protocol;
 }
 
+/** In the form in which the stream delivers it. */
 export interface EncodedEvent {
   readonly orgId: string;
   readonly body: Buffer;
@@ -56,7 +58,7 @@ export async function measureIngestion(
   try {
     const pids = { service: service.pid, postgres: servers.postgres.pid, rabbitmq: servers.rabbitmq.pid };
     const usedBy = (party: Party): number => (pids[party] ? cpuSeconds(pids[party]) : NaN);
-    const rate = await followCursor(databaseUrl, load.events.length, usedBy);
+    const rate = await followCursor(databaseUrl, load.count, usedBy);
     return { ...rate, peakMemoryMb: residentMb(service.pid, 'VmHWM') };
   } finally {
     await service.stop();
@@ -89,28 +91,44 @@ async function start(settings: Record<string, string>, engine: StorageEngineKind
   return service;
 }
 
-async function fillStream({ events, eventsPerMessage }: IngestionLoad, amqpUrl: string): Promise<void> {
+async function fillStream(
+  { count, events, eventsPerMessage }: IngestionLoad,
+  amqpUrl: string,
+): Promise<void> {
   const connection = await connect(amqpUrl);
   const channel = await connection.createConfirmChannel();
-  const progress = new Progress('Filling the stream', events.length, 'events');
-  for (let start = 0; start < events.length; start += eventsPerMessage) {
-    const slice = events.slice(start, start + eventsPerMessage);
-    const [first] = slice;
+  const progress = new Progress('Filling the stream', count, 'events');
+  let published = 0;
+  for (const message of inParts(events(), eventsPerMessage)) {
+    const [first] = message;
     const body =
-      eventsPerMessage === 1 ? first?.body : Buffer.from(`[${slice.map((each) => each.body).join(',')}]`);
+      eventsPerMessage === 1 ? first?.body : Buffer.from(`[${message.map((each) => each.body).join(',')}]`);
     // The routing key only chooses the partition.
     channel.publish('analytics.usage', `usage.${first?.orgId}`, body ?? Buffer.alloc(0), {
       persistent: true,
     });
-    if (start % 2_000 === 0) {
+    published += message.length;
+    if (published % 2_000 === 0) {
       await channel.waitForConfirms();
-      progress.to(start);
+      progress.to(published);
     }
   }
   await channel.waitForConfirms();
-  progress.to(events.length);
+  progress.to(published);
   progress.stop();
   await connection.close();
+}
+
+/** The items in parts of `size`; the last may be smaller. */
+export function* inParts<Item>(items: Iterable<Item>, size: number): Generator<Item[]> {
+  let part: Item[] = [];
+  for (const item of items) {
+    part.push(item);
+    if (part.length < size) continue;
+    yield part;
+    part = [];
+  }
+  if (part.length > 0) yield part;
 }
 
 async function followCursor(
