@@ -1,19 +1,22 @@
 -- How far committed data reaches and what may still change a window.
 -- $1 organisation, or null for all  $2 start  $3 end of the window  $4 now  $5 partitions in use
--- $6 late horizon, milliseconds
--- Columns: cursors (how many), data_through (null while a partition has committed nothing), is_dirty (closed hours
--- of it wait for a refresh), open_gaps (gaps that nobody has acknowledged and that may have held events of it: what was
--- lost was sent within the gap, and may have occurred as long before as events may be late).
+-- $6 late horizon, milliseconds  $7 whether there is a broker
+-- Columns: cursors (of how many of the partitions in use there is one), data_through (null while one of them has
+-- committed nothing), is_dirty (closed hours of it wait for a refresh), open_gaps (gaps that nobody has acknowledged and
+-- that may have held events of it: what was lost was sent within the gap, and may have occurred as long before as events
+-- may be late).
 -- Index: primary keys of ingest_cursors and dirty_windows, dirty_windows_by_hour.
 with cursors as (
-  -- A process that commits what it is sent before it answers has nothing behind it.
-  select case when owner = 'direct' then $4::timestamptz else data_through end as data_through
+  select
+    partition,
+    -- A process that commits what it is sent before it answers has nothing behind it.
+    case when owner = 'direct' and not $7::boolean then $4::timestamptz else data_through end as data_through
   from ingest_cursors
   where partition < $5::integer
     or backlog > 0
 )
 select
-  count(*)::integer as cursors,
+  (count(*) filter (where partition < $5::integer))::integer as cursors,
   case when bool_and(data_through is not null) then min(data_through) end as data_through,
   exists (
     select

@@ -4,7 +4,7 @@ import { ApiPool } from '../../platform/database/pools';
 import { sql } from '../../platform/database/sql';
 import { Clock } from '../../shared/clock';
 import { type Freshness, GetFreshnessQuery } from '../../shared/messages/get-freshness.query';
-import { dataThrough, reachOf } from '../reach';
+import { dataThrough, isPastLateEvents, reachOf } from '../reach';
 
 const windowFreshness = sql('freshness/window-freshness');
 
@@ -27,6 +27,7 @@ export class GetFreshnessHandler implements IQueryHandler<GetFreshnessQuery> {
   async execute({ orgId, window }: GetFreshnessQuery): Promise<Freshness> {
     const { config } = this;
     const now = this.clock.now();
+    const hasBroker = config.amqpUrl !== null;
     const { rows } = await this.pool.query<WindowRow>({
       ...windowFreshness,
       values: [
@@ -36,18 +37,18 @@ export class GetFreshnessHandler implements IQueryHandler<GetFreshnessQuery> {
         now,
         config.ingestPartitions,
         config.lateHorizon,
+        hasBroker,
       ],
     });
     const [row] = rows;
     if (!row) throw new Error('The statement of a window’s freshness answered nothing.');
     const pipeline = { cursors: row.cursors, dataThrough: row.data_through };
-    const through = dataThrough(pipeline, config.amqpUrl !== null, now);
-    const isOver = window.end <= now.getTime() - config.lateHorizon;
-    const isCommitted = through !== null && through.getTime() >= window.end;
+    const through = dataThrough(pipeline, { hasBroker, partitions: config.ingestPartitions }, now);
+    const isOver = isPastLateEvents(window.end, { through, now, lateHorizon: config.lateHorizon });
     return {
       ...reachOf(through, config, now),
       openGaps: row.open_gaps,
-      final: isOver && isCommitted && !row.is_dirty && row.open_gaps === 0,
+      final: isOver && !row.is_dirty && row.open_gaps === 0,
     };
   }
 }

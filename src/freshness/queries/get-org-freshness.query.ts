@@ -92,16 +92,17 @@ export class GetOrgFreshnessHandler implements IQueryHandler<GetOrgFreshnessQuer
   private async readPipeline(
     now: Date,
   ): Promise<Pick<Observation, 'direct' | 'dataThrough' | 'openGaps' | 'watermark'>> {
-    const { ingestPartitions, amqpUrl } = this.config;
+    const { ingestPartitions: partitions, amqpUrl } = this.config;
+    const hasBroker = amqpUrl !== null;
     const { rows } = await this.pool.query<{
       cursors: number;
       data_through: Date | null;
       materialized_through: Date | null;
       open_gaps: number;
-    }>({ ...pipelineReach, values: [now, ingestPartitions] });
+    }>({ ...pipelineReach, values: [now, partitions, hasBroker] });
     const [row] = rows;
     const state = { cursors: row?.cursors ?? 0, dataThrough: row?.data_through ?? null };
-    const through = dataThrough(state, amqpUrl !== null, now);
+    const through = dataThrough(state, { hasBroker, partitions }, now);
     return {
       direct: through?.getTime() === now.getTime(),
       dataThrough: through?.toISOString() ?? null,
