@@ -1,6 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsOptional, IsString, MaxLength } from 'class-validator';
+import { IsString, MaxLength } from 'class-validator';
 import { ApiNullable } from '../platform/http/api-nullable.decorator';
+import { Optional } from '../platform/http/optional.decorator';
 import { FRESHNESS_STATUSES, type FreshnessStatus } from '../shared/messages/get-freshness.query';
 import { INSTANT_FORMS } from '../shared/time-window';
 
@@ -21,7 +22,7 @@ export class CertificateParameters {
   end!: string;
 
   @ApiProperty({ required: false, default: 'UTC', example: 'Europe/Berlin', description: 'IANA name: of times without an offset.' }) // prettier-ignore
-  @IsOptional()
+  @Optional()
   @IsString({ message: 'must be given once.' })
   @MaxLength(64)
   timezone?: string;

@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { ArrayMaxSize, IsArray, IsIn, IsInt, IsObject, IsOptional, IsString, Length, Max, MaxLength, Min, ValidateNested } from 'class-validator'; // prettier-ignore
+import { Optional } from '../platform/http/optional.decorator';
 import { INSTANT_FORMS } from '../shared/time-window';
 import { USAGE_STATUSES, type UsageStatus } from '../shared/usage-event/usage-event';
 import { EXPORT_STATES, type ExportState } from './export-job.entity';
@@ -27,14 +28,14 @@ export class ExportWindowDto {
 
 export class ExportFiltersDto {
   @ApiPropertyOptional({ type: [String], maxItems: MAX_FILTER_VALUES, description: 'Only these models.' })
-  @IsOptional()
+  @Optional()
   @IsArray()
   @ArrayMaxSize(MAX_FILTER_VALUES)
   @Length(1, 200, { each: true })
   modelIds?: string[];
 
   @ApiPropertyOptional({ type: [String], maxItems: MAX_FILTER_VALUES, description: 'Only these clients.' })
-  @IsOptional()
+  @Optional()
   @IsArray()
   @ArrayMaxSize(MAX_FILTER_VALUES)
   @Length(1, 200, { each: true })
@@ -45,7 +46,7 @@ export class ExportFiltersDto {
     isArray: true,
     description: 'Only of the granularity events.',
   })
-  @IsOptional()
+  @Optional()
   @IsArray()
   @ArrayMaxSize(USAGE_STATUSES.length)
   @IsIn(USAGE_STATUSES, { each: true })
@@ -70,27 +71,27 @@ export class RequestExportDto {
   granularity!: ExportGranularity;
 
   @ApiPropertyOptional({ default: 'UTC', example: 'Europe/Berlin', description: 'IANA name: of the buckets and of times without an offset.' }) // prettier-ignore
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(64)
   timezone?: string;
 
   @ApiPropertyOptional({ type: ExportFiltersDto })
-  @IsOptional()
+  @Optional()
   @IsObject({ message: 'must be an object.' })
   @ValidateNested()
   @Type(() => ExportFiltersDto)
   filters?: ExportFiltersDto;
 
   @ApiPropertyOptional({ enum: EXPORT_FORMATS, default: 'csv', description: 'focus: FinOps Open Cost and Usage Specification.' }) // prettier-ignore
-  @IsOptional()
+  @Optional()
   @IsIn(EXPORT_FORMATS)
   format?: ExportFormat;
 
-  @ApiPropertyOptional({ enum: FOCUS_VERSIONS, default: '1.4', description: 'Only of the format focus.' })
+  @ApiPropertyOptional({ type: String, enum: [...FOCUS_VERSIONS, null], nullable: true, default: '1.4', description: 'Only of the format focus.' }) // prettier-ignore
   @IsOptional()
   @IsIn(FOCUS_VERSIONS)
-  focusVersion?: FocusVersion;
+  focusVersion?: FocusVersion | null;
 }
 
 export function requestOf(body: RequestExportDto): ExportRequest {
@@ -107,18 +108,18 @@ export function requestOf(body: RequestExportDto): ExportRequest {
 
 export class ListExportsDto {
   @ApiPropertyOptional({ enum: EXPORT_STATES, description: 'Only jobs in this state.' })
-  @IsOptional()
+  @Optional()
   @IsIn(EXPORT_STATES)
   state?: ExportState;
 
   @ApiPropertyOptional({ description: 'nextCursor of the page before.' })
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(200)
   cursor?: string;
 
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
-  @IsOptional()
+  @Optional()
   @Type(() => Number)
   @IsInt()
   @Min(1)

@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min } from 'class-validator';
+import { IsIn, IsInt, IsString, Length, Max, MaxLength, Min } from 'class-validator';
+import { Optional } from '../platform/http/optional.decorator';
 
 export const GAP_STATES = ['open', 'acknowledged'] as const;
 const TIME = { type: String, format: 'date-time' } as const;
@@ -9,12 +10,12 @@ const PARTITION = 'must be a whole number from 0 to 63.';
 
 export class ListDataGapsDto {
   @ApiPropertyOptional({ enum: GAP_STATES, description: 'Only those in this state.' })
-  @IsOptional()
+  @Optional()
   @IsIn(GAP_STATES, { message: `must be one of ${GAP_STATES.join(', ')}.` })
   state?: (typeof GAP_STATES)[number];
 
   @ApiPropertyOptional({ type: 'integer', minimum: 0, maximum: 63 })
-  @IsOptional()
+  @Optional()
   @Type(() => Number)
   @IsInt({ message: PARTITION })
   @Min(0, { message: PARTITION })
@@ -22,13 +23,13 @@ export class ListDataGapsDto {
   partition?: number;
 
   @ApiPropertyOptional({ description: 'nextCursor of the page before.' })
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(200)
   cursor?: string;
 
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
-  @IsOptional()
+  @Optional()
   @Type(() => Number)
   @IsInt()
   @Min(1)

@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsIn, IsInt, IsObject, IsOptional, IsString, IsUUID, Max, MaxLength, Min, ValidateNested } from 'class-validator'; // prettier-ignore
+import { Optional } from '../platform/http/optional.decorator';
 import { exactInteger } from '../shared/decimal';
 import { INSTANT_FORMS } from '../shared/time-window';
 import { HOUR_MS } from '../shared/time-zone';
@@ -30,13 +31,13 @@ export class RequestReaggregationDto {
   @Type(() => ReaggregationWindowDto)
   window!: ReaggregationWindowDto;
 
-  @ApiPropertyOptional({ format: 'uuid', description: 'Only this organisation, where the storage engine can tell them apart.' }) // prettier-ignore
+  @ApiPropertyOptional({ type: String, format: 'uuid', nullable: true, description: 'Only this organisation, where the storage engine can tell them apart; null or left out, all.' }) // prettier-ignore
   @IsOptional()
   @IsUUID(undefined, { message: 'must be a UUID.' })
-  orgId?: string;
+  orgId?: string | null;
 
   @ApiPropertyOptional({ default: 'UTC', description: 'IANA name: of times without an offset.' })
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(64)
   timezone?: string;
@@ -44,18 +45,18 @@ export class RequestReaggregationDto {
 
 export class ListReaggregationsDto {
   @ApiPropertyOptional({ enum: REAGGREGATION_STATES, description: 'Only those in this state.' })
-  @IsOptional()
+  @Optional()
   @IsIn(REAGGREGATION_STATES, { message: `must be one of ${REAGGREGATION_STATES.join(', ')}.` })
   state?: ReaggregationState;
 
   @ApiPropertyOptional({ description: 'nextCursor of the page before.' })
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(200)
   cursor?: string;
 
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
-  @IsOptional()
+  @Optional()
   @Type(() => Number)
   @IsInt()
   @Min(1)

@@ -113,6 +113,10 @@ describeEachEngine('API keys', (kind) => {
     const { key: old, keyId } = await make();
     const rotate = (id: string, body: object = {}) =>
       here.send('POST', `${ofA}/${id}/rotate`, body, keyOf('adminA'));
+    for (const overlapHours of [null, -1, 0.5, 721, '1']) {
+      const { status, body } = await rotate(keyId, { overlapHours });
+      expect([status, body.errors?.[0].pointer]).toEqual([400, '/overlapHours']);
+    }
     const rotated = await rotate(keyId, { overlapHours: 1 });
     expect(rotated).toMatchObject({ status: 201, body: { replaces: keyId, roles: ['org-viewer'], name: 'dashboards', expiresAt: null } }); // prettier-ignore
     for (const key of [old, rotated.body.key])
@@ -158,6 +162,7 @@ describeEachEngine('API keys', (kind) => {
   it.each([
     [{ name: 'k', roles: ['producer'] }, 201],
     [{ name: 'k', roles: ['platform-admin'] }, 201],
+    [{ name: 'k', roles: ['producer'], orgId: null, expiresAt: null }, 201],
     [{ name: 'k', roles: ['org-viewer'] }, 400],
     [{ name: 'k', roles: ['org-viewer'], orgId: ORG_B.toUpperCase() }, 201],
     [{ name: 'k', roles: ['platform-admin'], orgId: ORG_B }, 400],

@@ -151,6 +151,18 @@ function bodies(): HostileInput[] {
     ['a time zone that is a path', { ...job, timezone: '../../etc/localtime' }],
     ['nothing', {}],
     ['a list', [job]],
+    ...['window', 'granularity', 'timezone', 'filters', 'format'].map((field): [string, unknown] => [`null as ${field}`, { ...job, [field]: null }]),
+    ...['modelIds', 'clientIds', 'statuses'].flatMap((field): [string, unknown][] => [
+      [`null as filter ${field}`, { ...job, filters: { [field]: null } }],
+      [`null in the filter ${field}`, { ...job, filters: { [field]: [null] } }],
+    ]),
+    ['null as start', { ...job, window: { ...window, start: null } }],
+  ];
+  const key = { name: 'k', roles: ['producer'] };
+  const keys: [string, unknown][] = [
+    ['null as name', { ...key, name: null }],
+    ['null as roles', { ...key, roles: null }],
+    ['null in roles', { ...key, roles: [null] }],
   ];
   const texts: [string, string | Buffer][] = [
     ['no JSON', '{'],
@@ -171,6 +183,8 @@ function bodies(): HostileInput[] {
     ...texts.map(([name, body]) => json(`an export of ${name}`, `${ofA}/exports`, body)),
     ...texts.map(([name, body]) => json(`an event of ${name}`, '/events', body)),
     ...texts.map(([name, body]) => json(`a key of ${name}`, `${ofA}/api-keys`, body)),
+    ...keys.map(([name, body]) => json(`a key with ${name}`, '/admin/api-keys', JSON.stringify(body))),
+    json('a re-aggregation with null as timezone', '/admin/reaggregations', JSON.stringify({ window: { start: 'now-2h', end: 'now' }, timezone: null })),
   ];
 } // prettier-ignore
 

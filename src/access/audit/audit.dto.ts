@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, IsString, IsUUID, Length, Max, MaxLength, Min } from 'class-validator';
+import { IsIn, IsInt, IsString, IsUUID, Length, Max, MaxLength, Min } from 'class-validator';
+import { Optional } from '../../platform/http/optional.decorator';
 import { INSTANT_FORMS } from '../../shared/time-window';
 import { PERMISSIONS, type Permission } from '../permissions';
 
@@ -9,46 +10,46 @@ const INSTANT = `${INSTANT_FORMS.charAt(0).toUpperCase()}${INSTANT_FORMS.slice(1
 
 export class ListAuditDto {
   @ApiPropertyOptional({ description: 'Only decisions on this principal, by its id.' })
-  @IsOptional()
+  @Optional()
   @IsString()
   @Length(1, 256)
   principalId?: string;
 
   @ApiPropertyOptional({ format: 'uuid', description: 'Only decisions on this organisation.' })
-  @IsOptional()
+  @Optional()
   @IsUUID(undefined, { message: 'must be a UUID.' })
   orgId?: string;
 
   @ApiPropertyOptional({ enum: PERMISSIONS, description: 'Only where this permission was asked for.' })
-  @IsOptional()
+  @Optional()
   @IsIn(PERMISSIONS, { message: `must be one of ${PERMISSIONS.join(', ')}.` })
   permission?: Permission;
 
   @ApiPropertyOptional({ enum: DECISIONS })
-  @IsOptional()
+  @Optional()
   @IsIn(DECISIONS, { message: `must be one of ${DECISIONS.join(', ')}.` })
   decision?: (typeof DECISIONS)[number];
 
   @ApiPropertyOptional({ description: `Decided from here on. ${INSTANT}` })
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(64)
   start?: string;
 
   @ApiPropertyOptional({ description: `Decided before. ${INSTANT}` })
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(64)
   end?: string;
 
   @ApiPropertyOptional({ description: 'nextCursor of the page before.' })
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(200)
   cursor?: string;
 
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
-  @IsOptional()
+  @Optional()
   @Type(() => Number)
   @IsInt()
   @Min(1)

@@ -2,6 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import { ArrayMaxSize, ArrayNotEmpty, IsArray, IsIn, IsInt, IsISO8601, IsOptional, IsString, IsUUID, Length, Matches, Max, MaxLength, Min } from 'class-validator'; // prettier-ignore
 import { PRINCIPAL_ROLES } from '../../platform/config/settings';
+import { Optional } from '../../platform/http/optional.decorator';
 import { AppError } from '../../shared/errors';
 import type { Role } from '../permissions';
 import type { ApiKey } from './api-key.entity';
@@ -30,23 +31,23 @@ export class CreateApiKeyDto {
   @IsIn(PRINCIPAL_ROLES, { each: true, message: ROLES })
   roles!: Role[];
 
-  @ApiPropertyOptional({ type: String, format: 'date-time', description: 'Exclusive; left out, the key does not expire.' }) // prettier-ignore
+  @ApiPropertyOptional({ ...MAYBE_TIME, description: 'Exclusive; null or left out, the key does not expire.' }) // prettier-ignore
   @IsOptional()
   @IsISO8601({ strict: true }, { message: 'must be a time of ISO 8601.' })
   @MaxLength(64)
-  expiresAt?: string;
+  expiresAt?: string | null;
 }
 
 export class CreateAnyApiKeyDto extends CreateApiKeyDto {
-  @ApiPropertyOptional({ format: 'uuid', description: 'Organisation of the key; left out, it is the platform’s own.' }) // prettier-ignore
+  @ApiPropertyOptional({ type: String, format: 'uuid', nullable: true, description: 'Organisation of the key; null or left out, it is the platform’s own.' }) // prettier-ignore
   @IsOptional()
   @IsUUID(undefined, { message: 'must be a UUID.' })
-  orgId?: string;
+  orgId?: string | null;
 }
 
 export class RotateApiKeyDto {
   @ApiPropertyOptional({ type: 'integer', minimum: 0, maximum: LONGEST_OVERLAP_HOURS, default: 24, description: 'For how many hours the old key goes on working beside the new one.' }) // prettier-ignore
-  @IsOptional()
+  @Optional()
   @IsInt({ message: OVERLAP })
   @Min(0, { message: OVERLAP })
   @Max(LONGEST_OVERLAP_HOURS, { message: OVERLAP })
@@ -55,12 +56,12 @@ export class RotateApiKeyDto {
 
 export class ListApiKeysDto {
   @ApiPropertyOptional({ description: 'nextCursor of the page before.' })
-  @IsOptional()
+  @Optional()
   @Matches(/^[A-Za-z0-9]{4,40}$/, { message: 'must be the nextCursor of the page before.' })
   cursor?: string;
 
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
-  @IsOptional()
+  @Optional()
   @Type(() => Number)
   @IsInt()
   @Min(1)
@@ -148,7 +149,7 @@ export function pageAnswerOf({ keys, nextCursor }: ApiKeyPage, now: Date): ApiKe
 
 /** The time at which the key ends, which must lie ahead. */
 export function expiryOf({ expiresAt }: CreateApiKeyDto, now: Date): Date | null {
-  if (expiresAt === undefined) return null;
+  if (expiresAt === undefined || expiresAt === null) return null;
   const expiry = new Date(expiresAt);
   if (expiry > now) return expiry;
   const detail = 'must lie in the future.';

@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
-import { IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Length, Max, MaxLength, Min } from 'class-validator'; // prettier-ignore
+import { IsBoolean, IsIn, IsInt, IsObject, IsString, Length, Max, MaxLength, Min } from 'class-validator'; // prettier-ignore
+import { Optional } from '../../platform/http/optional.decorator';
 import { INSTANT_FORMS } from '../../shared/time-window';
 import { QUARANTINE_REASONS, type QuarantineReason } from '../../shared/usage-event/usage-event';
 
@@ -16,30 +17,30 @@ const wholeNumber = (max: number): string => `must be a whole number from 0 to $
 
 export class ListQuarantineDto {
   @ApiPropertyOptional({ enum: QUARANTINE_STATES, description: 'Only those in this state.' })
-  @IsOptional()
+  @Optional()
   @IsIn(QUARANTINE_STATES, { message: `must be one of ${QUARANTINE_STATES.join(', ')}.` })
   state?: QuarantineState;
 
   @ApiPropertyOptional({ enum: QUARANTINE_REASONS, isArray: true, description: 'Only these. Repeatable or comma-separated.' }) // prettier-ignore
-  @IsOptional()
+  @Optional()
   @Transform(({ value }: { value: unknown }) => [value].flat().flatMap((each) => String(each).split(',')))
   @IsIn(QUARANTINE_REASONS, { each: true, message: `must be one of ${QUARANTINE_REASONS.join(', ')}.` })
   reason?: QuarantineReason[];
 
   @ApiPropertyOptional({ description: `Quarantined then or later: ${INSTANT}` })
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(64)
   start?: string;
 
   @ApiPropertyOptional({ description: `Quarantined before: ${INSTANT}` })
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(64)
   end?: string;
 
   @ApiPropertyOptional({ type: 'integer', minimum: 0, maximum: 63, description: 'Partition of the stream.' })
-  @IsOptional()
+  @Optional()
   @Type(() => Number)
   @IsInt({ message: wholeNumber(63) })
   @Min(0, { message: wholeNumber(63) })
@@ -47,7 +48,7 @@ export class ListQuarantineDto {
   partition?: number;
 
   @ApiPropertyOptional({ type: 'integer', minimum: 0, description: 'Offset in the stream, from here on.' })
-  @IsOptional()
+  @Optional()
   @Type(() => Number)
   @IsInt({ message: wholeNumber(LATEST_OFFSET) })
   @Min(0, { message: wholeNumber(LATEST_OFFSET) })
@@ -55,7 +56,7 @@ export class ListQuarantineDto {
   fromOffset?: number;
 
   @ApiPropertyOptional({ type: 'integer', minimum: 0, description: 'Offset in the stream, exclusive.' })
-  @IsOptional()
+  @Optional()
   @Type(() => Number)
   @IsInt({ message: wholeNumber(LATEST_OFFSET) })
   @Min(0, { message: wholeNumber(LATEST_OFFSET) })
@@ -63,13 +64,13 @@ export class ListQuarantineDto {
   toOffset?: number;
 
   @ApiPropertyOptional({ description: 'nextCursor of the page before.' })
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(200)
   cursor?: string;
 
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
-  @IsOptional()
+  @Optional()
   @Type(() => Number)
   @IsInt()
   @Min(1)
@@ -79,17 +80,17 @@ export class ListQuarantineDto {
 
 export class ReplayDto {
   @ApiPropertyOptional({ type: 'object', additionalProperties: true, description: 'A usage event to store in place of what arrived; it is validated and known again like any other. Not given: as it arrived.' }) // prettier-ignore
-  @IsOptional()
+  @Optional()
   @IsObject({ message: 'must be a usage event as a JSON object.' })
   payload?: Record<string, unknown>;
 
   @ApiPropertyOptional({ default: false, description: 'Store it although it occurred before the late horizon, as long as single events of its day are kept.' }) // prettier-ignore
-  @IsOptional()
+  @Optional()
   @IsBoolean()
   admitLate?: boolean;
 
   @ApiPropertyOptional({ maxLength: 1000, description: 'Why; recorded.' })
-  @IsOptional()
+  @Optional()
   @IsString()
   @Length(1, 1000)
   reason?: string;

@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { Optional } from '../../platform/http/optional.decorator';
 import { exactInteger } from '../../shared/decimal';
 import { INSTANT_FORMS } from '../../shared/time-window';
 import type { ReplayPage } from './queries/list-replays.query';
@@ -19,34 +20,34 @@ export class RequestReplayDto {
   @Max(63, { message: PARTITION })
   partition!: number;
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 0, description: 'Offset to begin at, below the cursor of the partition.' }) // prettier-ignore
+  @ApiPropertyOptional({ type: 'integer', minimum: 0, nullable: true, description: 'Offset to begin at, below the cursor of the partition.' }) // prettier-ignore
   @IsOptional()
   @IsInt({ message: OFFSET })
   @Min(0, { message: OFFSET })
   @Max(Number.MAX_SAFE_INTEGER, { message: OFFSET })
-  fromOffset?: number;
+  fromOffset?: number | null;
 
-  @ApiPropertyOptional({ description: `Instead of fromOffset: when its first message was published, or earlier by at most a chunk of the stream. ${INSTANT_FORMS}.` }) // prettier-ignore
+  @ApiPropertyOptional({ type: String, nullable: true, description: `Instead of fromOffset: when its first message was published, or earlier by at most a chunk of the stream. ${INSTANT_FORMS}.` }) // prettier-ignore
   @IsOptional()
   @IsString({ message: 'must be a time as text.' })
   @MaxLength(64)
-  fromTime?: string;
+  fromTime?: string | null;
 }
 
 export class ListReplaysDto {
   @ApiPropertyOptional({ enum: REPLAY_STATES, description: 'Only those in this state.' })
-  @IsOptional()
+  @Optional()
   @IsIn(REPLAY_STATES, { message: `must be one of ${REPLAY_STATES.join(', ')}.` })
   state?: ReplayState;
 
   @ApiPropertyOptional({ description: 'nextCursor of the page before.' })
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(200)
   cursor?: string;
 
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
-  @IsOptional()
+  @Optional()
   @Type(() => Number)
   @IsInt()
   @Min(1)

@@ -6,23 +6,24 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Test } from '@nestjs/testing';
 import { Type } from 'class-transformer';
-import { ArrayMaxSize, IsIn, IsInt, IsOptional, Max, ValidateNested } from 'class-validator';
+import { ArrayMaxSize, IsIn, IsInt, Max, ValidateNested } from 'class-validator';
 import type { FastifyReply } from 'fastify';
 import { register } from 'prom-client';
 import { AppError, type ErrorKind } from '../../shared/errors';
 import { loadConfig } from '../config/config';
 import { configureHttp, httpAdapter } from './http-server';
+import { Optional } from './optional.decorator';
 import { STATUS_OF } from './problem';
 import { UuidPipe } from './uuid.pipe';
 
 class Parameters {
   @ApiPropertyOptional()
-  @IsOptional()
+  @Optional()
   @IsIn(['hour', 'day'], { message: 'must be one of hour, day.' })
   granularity?: string;
 
   @ApiPropertyOptional()
-  @IsOptional()
+  @Optional()
   @Type(() => Number)
   @IsInt({ message: 'must be a whole number.' })
   @Max(10, { message: 'must be at most 10.' })
