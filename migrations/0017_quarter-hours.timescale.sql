@@ -2,11 +2,10 @@
 -- added up from every model and client, and latencies from every event since the hour began. These are kept by the
 -- quarter, so that single events are read only above the watermark.
 
--- What is added here is materialised up to this. The release before goes on while processes are replaced, or after going
--- back to it: it moves materialized_through and does not know of this one, and above it the relations below answer.
+-- What is added here is materialised up to this; above it the relations below answer, as before. Nothing is filled here:
+-- batches and questions would have to wait for it. The next advance fills and moves the mark. The release before goes on
+-- while processes are replaced, or after going back to it: it moves materialized_through and does not know of this one.
 alter table rollup_state add column quarters_through timestamptz not null default '-infinity';
-update rollup_state
-set quarters_through = date_bin(interval '15 minutes', materialized_through, timestamptz '2000-01-01 00:00:00+00');
 
 create materialized view org_usage_15min_materialized
 with (timescaledb.continuous, timescaledb.materialized_only = true, timescaledb.create_group_indexes = false) as
@@ -58,12 +57,9 @@ with no data;
 create index org_usage_15min_by_org on org_usage_15min_materialized (org_id, bucket);
 create index latency_15min_by_org on latency_15min_materialized (org_id, bucket);
 
--- Filled with what the rollups beside them hold already, so that the views below are whole from the first moment; no
--- procedure that refreshes can run in a transaction. Chunks of a day, because whole ones are dropped and the
--- default is ten.
+-- Chunks of a day, because whole ones are dropped and the default is ten.
 do $$
 declare
-  through constant timestamptz := (select quarters_through from rollup_state);
   kept text;
 begin
   for kept in
@@ -73,44 +69,6 @@ begin
   loop
     perform set_chunk_time_interval(kept::regclass, interval '1 day');
   end loop;
-
-  select format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) into strict kept
-  from timescaledb_information.continuous_aggregates
-  where view_name = 'org_usage_15min_materialized';
-  execute format($fill$
-    insert into %s (
-      bucket, org_id, model_id, client_id, requests, successes, errors, timeouts, throttled, input_tokens,
-      cached_input_tokens, output_tokens, cost, latency_sum_ms, latency_max_ms
-    )
-    select bucket, org_id, '', '', sum(requests), sum(successes), sum(errors), sum(timeouts), sum(throttled),
-      sum(input_tokens), sum(cached_input_tokens), sum(output_tokens), sum(cost), sum(latency_sum_ms),
-      max(latency_max_ms)
-    from usage_15min_materialized
-    where bucket < $1
-    group by bucket, org_id
-  $fill$, kept) using through;
-
-  select format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) into strict kept
-  from timescaledb_information.continuous_aggregates
-  where view_name = 'latency_15min_materialized';
-  execute format($fill$
-    insert into %s (bucket, org_id, model_id, latency_bin, requests)
-    select time_bucket(interval '15 minutes', occurred_at), org_id, model_id, latency_bin, count(*)
-    from usage_events
-    where occurred_at >= date_trunc('hour', $1, 'UTC')
-      and occurred_at < $1
-    group by 1, 2, 3, 4
-  $fill$, kept) using through;
-
-  select format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) into strict kept
-  from timescaledb_information.continuous_aggregates
-  where view_name = 'model_latency_15min_materialized';
-  execute format($fill$
-    insert into %s (bucket, org_id, model_id, latency_bin, requests)
-    select bucket, '00000000-0000-0000-0000-000000000000'::uuid, model_id, latency_bin, sum(requests)
-    from latency_15min_materialized
-    group by 1, 3, 4
-  $fill$, kept);
 end
 $$;
 

@@ -52,7 +52,8 @@ export class ExpireDataHandler implements ICommandHandler<ExpireDataCommand> {
     const { rawFrom, materializedThrough } = await this.state.read();
     await this.engine.expire({
       events: rawFrom,
-      openHour: materializedThrough && startOfBucket(materializedThrough, HOUR_MS),
+      // A question that began before the last advance still reads the hour that was open then.
+      openHour: materializedThrough && startOfBucket(before(materializedThrough, DAY_MS), HOUR_MS),
       quarterHours: before(now, config.retention15min),
       hours: before(now, config.retentionHourly),
       days: before(now, config.retentionDaily),

@@ -4,6 +4,7 @@ import { describeEachEngine } from '../../../test/support/engines';
 import { evenly, ORGS, pick, RollupTrial, workerOn } from '../../../test/support/rollup-trial';
 import { DAY_MS, HOUR_MS, QUARTER_HOUR_MS } from '../../platform/database/bucket-windows';
 import { isTransient } from '../../platform/database/postgres-errors';
+import { inTransaction } from '../../platform/database/transaction';
 
 const START = Date.UTC(2026, 9, 20, 0, 20);
 
@@ -35,6 +36,24 @@ describeEachEngine('the expiry of data', (kind) => {
     await trial.worker.refresh();
     expect(await trial.worker.expire()).toEqual({ rawFrom: new Date(horizon.getTime() + DAY_MS) });
     await trial.expectExact();
+  });
+
+  it('leaves a question that has begun the quarters of the hour that was open then', async () => {
+    await trial.ingest(evenly(START - 4 * HOUR_MS, START, 300));
+    // The hour before midnight is open, and the day ends while the question goes on.
+    trial.clock.milliseconds = START - 30 * 60_000;
+    await trial.worker.refresh();
+    await inTransaction(trial.database.pool, async (question) => {
+      await question.query('set transaction isolation level repeatable read');
+      await question.query('select materialized_through from rollup_state');
+      trial.clock.milliseconds = START;
+      await trial.worker.refresh();
+      await trial.worker.expire();
+      const requestsOf = async (relation: string): Promise<unknown> =>
+        (await question.query<{ requests: string }>(`select sum(requests) as requests from ${relation}`))
+          .rows;
+      expect(await requestsOf('latency_hourly')).toEqual(await requestsOf('usage_hourly'));
+    });
   });
 
   it('stays exact while late events, refreshes and expiry of two processes run into each other', async () => {

@@ -241,7 +241,7 @@ describeEachEngine('rollups', (kind) => {
     await insertEvents(pool, hour - 3 * HOUR_MS, hour - 3 * HOUR_MS + 1, 1);
     await refreshAsBefore();
     await expectAll(known);
-    await engineOn(database).advance({ start: at(refreshedThrough), end: at(refreshedThrough) });
+    await engine.advance({ start: at(refreshedThrough), end: at(refreshedThrough) });
     await expectAll(RELATIONS);
   });
 

@@ -1,8 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { chooseEngine, type DatabaseFacts, SchemaRefusedError, type WantedEngine } from './engine-choice';
 import { type MigrationFile, migrationFiles, migrationName } from './migration-files';
-import { isTransient, sqlState } from './postgres-errors';
+import { isLockTimeout, isTransient, sqlState } from './postgres-errors';
 import { sql } from './sql';
 import type { StorageEngineKind } from './storage-engine';
 
@@ -24,9 +25,16 @@ const recordEngine = sql('platform/record-schema-engine');
 const createTimescale = sql('engine/timescale/create-extension');
 const readLicence = sql('engine/timescale/read-licence');
 
+/** Whoever wants a table waits behind a migration that waits for it: not longer than this, then they are let pass. */
+const LOCK_TIMEOUT_MS = 2_000;
+const PAUSE_MS = 2_000;
+/** Longer than a release should take; an export of a month holds its snapshot for a minute. */
+const PATIENCE_MS = 10 * 60_000;
+
 /**
  * Brings the database to the schema of this release and answers which engine it has. Each file is one transaction;
- * replicas that start together wait for each other. Throws `SchemaRefusedError` for a database that cannot be used.
+ * replicas that start together wait for each other. A file whose tables are in use is tried again for ten minutes, then
+ * the database's error is thrown. Throws `SchemaRefusedError` for a database that cannot be used.
  */
 export async function migrate(options: MigrateOptions): Promise<StorageEngineKind> {
   const { databaseUrl, log = () => undefined } = options;
@@ -45,13 +53,25 @@ export async function migrate(options: MigrateOptions): Promise<StorageEngineKin
     });
     await dataSource.initialize();
     try {
-      for (const { name } of await dataSource.runMigrations())
-        log('Applied a migration', { migration: name });
+      await runMigrations(dataSource, log);
     } finally {
       await dataSource.destroy();
     }
     return engine;
   });
+}
+
+async function runMigrations(dataSource: DataSource, log: Log): Promise<void> {
+  for (const startedAt = performance.now(); ; await sleep(PAUSE_MS)) {
+    try {
+      for (const { name } of await dataSource.runMigrations())
+        log('Applied a migration', { migration: name });
+      return;
+    } catch (error) {
+      if (!isLockTimeout(error) || performance.now() - startedAt > PATIENCE_MS) throw error;
+      log('A migration waits for a table that is in use', { reason: (error as Error).message });
+    }
+  }
 }
 
 /** What the database has and lacks of this release, without changing anything; the engine is `null` when empty. */
@@ -145,6 +165,7 @@ function migrationClass({ file, text, sha256 }: MigrationFile, engine: StorageEn
     readonly name = migrationName(file);
 
     async up(runner: QueryRunner): Promise<void> {
+      await runner.query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`);
       await runner.query(text);
       await runner.query(recordChecksum.text, [file, sha256]);
       await runner.query(recordEngine.text, [engine]);

@@ -13,7 +13,7 @@ export interface RefreshWindow {
 export interface RetentionHorizons {
   /** Raw events: `rollup_state.raw_from` as an earlier run announced it; `null` while none did. */
   readonly events: Date | null;
-  /** Start of the hour that is materialised in part; what is kept for that hour alone is not needed below. */
+  /** No question reads an hour below as one that is materialised in part; what is kept for that alone can go. */
   readonly openHour: Date | null;
   readonly quarterHours: Date;
   readonly hours: Date;

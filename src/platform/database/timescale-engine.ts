@@ -39,6 +39,7 @@ const dropPartitions = sql('platform/drop-partitions');
 const expireBatches = sql('platform/expire-batches');
 const readState = sql('aggregation/read-rollup-state');
 const markMaterialized = sql('aggregation/mark-materialized');
+const quartersBehind = sql('engine/timescale/quarters-behind');
 const markQuarters = sql('engine/timescale/mark-quarters');
 const oldestEvent = sql('engine/timescale/oldest-event');
 const noticeChanges = sql('engine/timescale/notice-changes');
@@ -57,8 +58,6 @@ const compressChunk = sql('engine/timescale/compress-chunk');
 /** A hypertable with stacked continuous aggregates. TimescaleDB itself keeps track of the ranges that changed. */
 export class TimescaleEngine extends StorageEngine {
   readonly kind: StorageEngineKind = 'timescale';
-  /** Whether this process has made good what a release before has left undone; see migrations/0017. */
-  private hasCaughtUp = false;
 
   /** `owner` connects as the owner of the relations: TimescaleDB lets nobody else refresh, compress or drop. */
   constructor(
@@ -88,23 +87,30 @@ export class TimescaleEngine extends StorageEngine {
       // What has not changed costs nothing: the hour that is not over is there for what another release has skipped.
       const openHour = { start: startOfBucket(window.end, HOUR_MS), end: window.end };
       await this.refreshWithin([window, openHour], { from, through: window.end });
-      if (!this.hasCaughtUp) await this.catchUp({ from, through: window.end });
+      await this.catchUp({ from, through: window.end });
       await client.query(markMaterialized.text, [window.end]);
       await client.query(markQuarters.text, [window.end]);
     });
-    this.hasCaughtUp = true;
   }
 
-  /** A release that does not know of `org_usage_15min` advances and refreshes late windows without it. */
+  /**
+   * Brings `org_usage_15min` up to what it is summed up from, because a release that does not know of it may have
+   * advanced and refreshed late windows. Where nothing has, that costs some milliseconds; the first time, when
+   * migrations/0017 has made it empty, all of it is filled, a day at a time.
+   */
   private async catchUp({ from, through }: RefreshBounds): Promise<void> {
-    const start = from ?? (await this.oldestEvent());
+    const { rows } = await this.pool.query<{ start: Date | null }>({ ...quartersBehind, values: [from] });
+    const start = rows[0]?.start;
     if (!start || !through) return;
     await this.refreshing(async (client) => {
-      for (const { start: lower, end } of bucketWindows([{ start, end: through }], QUARTER_HOUR_MS, {
-        from,
-        through,
-      }))
-        await run(client, refreshRollup.over('org_usage_15min_materialized').text, [lower, end]);
+      for (let day = startOfBucket(start, DAY_MS); day < through; day = new Date(day.getTime() + DAY_MS)) {
+        const window = { start: day < start ? start : day, end: new Date(day.getTime() + DAY_MS) };
+        for (const { start: lower, end } of bucketWindows([window], QUARTER_HOUR_MS, {
+          from: start,
+          through,
+        }))
+          await run(client, refreshRollup.over('org_usage_15min_materialized').text, [lower, end]);
+      }
     });
   }
 
