@@ -42,7 +42,11 @@ describe('the values of the chart', () => {
     ['an ingress without hosts', { ingress: { enabled: true } }],
     ['a peer of another kind', { networkPolicy: { clients: [{ namespace: 'a' }] } }],
     ['a grace that is too short', { terminationGracePeriodSeconds: 10 }],
-    ...SECRETS.map(({ name }): [string, Values] => [`${name} in the clear`, { config: { [name]: 'x' } }]),
+    ['a setting of the process itself for a role', { roles: { api: { env: { PORT: 80 } } } }],
+    ...SECRETS.flatMap(({ name }): [string, Values][] => [
+      [`${name} in the clear`, { config: { [name]: 'x' } }],
+      [`${name} in the clear for a role`, { roles: { worker: { env: { [name]: 'x' } } } }],
+    ]),
   ])('may not have %s', (_, values) => {
     expect(isAllowed(values)).toBe(false);
   });

@@ -2,9 +2,15 @@
 export const EVERYTHING = {
   image: { digest: `sha256:${'a'.repeat(64)}` },
   imagePullSecrets: [{ name: 'registry' }],
-  config: { S3_BUCKET: 'exports', INGEST_PARTITIONS: 4, EXPORT_CONCURRENCY: 2 },
+  config: {
+    S3_BUCKET: 'exports',
+    S3_FORCE_PATH_STYLE: true,
+    INGEST_PARTITIONS: 4,
+    EXPORT_CONCURRENCY: 2,
+    RATE_LIMIT_PER_MINUTE: 1_000_000,
+  },
   secretEnv: { DATABASE_OWNER_URL: { name: 'usage-analytics', key: 'database-owner-url' } },
-  roles: { worker: { env: { EXPORT_CONCURRENCY: 1 } } },
+  roles: { worker: { env: { EXPORT_CONCURRENCY: 1, S3_FORCE_PATH_STYLE: false, RATE_LIMIT_PER_MINUTE: 0 } } },
   autoscaling: { api: { enabled: true }, ingest: { enabled: true } },
   ingress: { enabled: true, className: 'nginx', hosts: ['usage.example.com'], tls: [{ secretName: 'tls' }] },
   networkPolicy: { objectStore: { to: [{ ipBlock: { cidr: '0.0.0.0/0', except: ['10.0.0.0/8'] } }] } },

@@ -57,19 +57,33 @@ capabilities:
 {{- end -}}
 
 {{/*
-Environment of one container: each name once, later ones win. Takes a dict of root and own settings. The owner of the
-schema is told only to who migrates, and to workers, which refresh its rollups.
+A value as text. Numbers of a values file are floating point: printed as they are, a million would be 1e+06.
+*/}}
+{{- define "usage-analytics.text" -}}
+{{- kindIs "string" . | ternary . (toJson .) -}}
+{{- end -}}
+
+{{/*
+Environment of one container, each name once: the process's own settings win over those of its role, and these over those
+of all. Takes a dict of root, role and own. The owner of the schema is told only to who migrates, and to workers, which
+refresh its rollups.
 */}}
 {{- define "usage-analytics.env" -}}
 {{- $secrets := .root.Values.secretEnv -}}
 {{- if and (has .own.SERVICE_ROLES (list "api" "ingest")) (not .own.MIGRATE_ON_START) -}}
 {{- $secrets = omit $secrets "DATABASE_OWNER_URL" -}}
 {{- end -}}
-{{- $plain := merge (dict) .own .root.Values.config -}}
+{{- /* Not by merge, for which false, 0 and an empty text are not set. */ -}}
+{{- $plain := dict -}}
+{{- range $settings := list .root.Values.config .role .own -}}
+{{- range $name, $value := $settings -}}
+{{- $_ := set $plain $name $value -}}
+{{- end -}}
+{{- end -}}
 {{- range $name := keys $plain | sortAlpha }}
 {{- if not (hasKey $secrets $name) }}
 - name: {{ $name }}
-  value: {{ get $plain $name | toString | quote }}
+  value: {{ include "usage-analytics.text" (get $plain $name) | quote }}
 {{- end }}
 {{- end }}
 {{- range $name := keys $secrets | sortAlpha }}

@@ -109,6 +109,8 @@ describe('the chart', () => {
         NODE_ENV: 'production',
         MIGRATE_ON_START: 'false',
         EXPORT_CONCURRENCY: role === 'worker' ? '1' : '2',
+        S3_FORCE_PATH_STYLE: role === 'worker' ? 'false' : 'true',
+        RATE_LIMIT_PER_MINUTE: role === 'worker' ? '0' : '1000000',
         INGEST_PARTITIONS: '4',
       });
     }
