@@ -139,6 +139,7 @@ describe('the chart', () => {
     expect(one('Deployment', '-ingest').spec).not.toHaveProperty('replicas');
     expect(one('Deployment', '-worker').spec).toHaveProperty('replicas', 2);
     expect(one('ScaledObject', '-ingest').spec).toMatchObject({
+      fallback: { replicas: 4 },
       triggers: [
         { type: 'prometheus', metadata: { query: 'sum(ingest_backlog_messages)', threshold: '100000' } },
       ],
