@@ -35,6 +35,7 @@ EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 3000) + '/healthz/live').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # No shell and no npm in between: SIGTERM reaches the service.
-# A batch outlives the default young generation; and told nothing, Node.js lets the old one grow to GBs before it looks
-# (docs/decisions.md has both measured). Keep the second figure below the container's memory limit.
+# A batch outlives the default young generation (measured in docs/decisions.md); and told nothing, Node.js lets the old
+# one grow to GBs before it looks. A container's memory limit must hold the old generation, three times the semi-space,
+# and some 150 MiB of code and buffers outside of both, as the chart's 768 MiB do.
 CMD ["node", "--enable-source-maps", "--max-semi-space-size=32", "--max-old-space-size=512", "dist/main.js"]

@@ -1,9 +1,13 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import Ajv from 'ajv';
 import addFormats from 'ajv-formats';
 import { SETTINGS } from '../src/platform/config/settings';
 import { defaultValues, type Values, valuesSchema } from './support/chart';
 import { EVERYTHING, VARIANTS } from './support/chart-variants';
 
+/** Code, and buffers of messages, statements and files. */
+const OUTSIDE_OF_HEAP_MIB = 150;
 const SECRETS = Object.values(SETTINGS).filter((setting) => 'secret' in setting);
 const schema = addFormats(new Ajv({ strict: false, allErrors: true })).compile(valuesSchema);
 
@@ -49,6 +53,18 @@ describe('the values of the chart', () => {
     ]),
   ])('may not have %s', (_, values) => {
     expect(isAllowed(values)).toBe(false);
+  });
+
+  it('leave room for what the image lets Node.js take', () => {
+    const dockerfile = readFileSync(join(__dirname, '..', 'Dockerfile'), 'utf8');
+    const mebibytes = (option: string) => Number(new RegExp(`--${option}=(\\d+)`).exec(dockerfile)?.[1]);
+    const most = mebibytes('max-old-space-size') + 3 * mebibytes('max-semi-space-size') + OUTSIDE_OF_HEAP_MIB;
+    const roles = Object.values(defaultValues['roles'] as Record<string, { resources: { limits: { memory: string } } }>); // prettier-ignore
+    expect(roles).toHaveLength(3);
+    for (const { resources } of roles) {
+      const [, limit] = /^(\d+)Mi$/.exec(resources.limits.memory) ?? [];
+      expect(Number(limit)).toBeGreaterThanOrEqual(most);
+    }
   });
 
   it('name settings of the service', () => {
