@@ -150,7 +150,7 @@ describe('the chart', () => {
     const { egress } = one('NetworkPolicy', 'usage-analytics').spec as {
       egress: { to: unknown[]; ports: { port: number }[] }[];
     };
-    expect(egress.map(({ ports }) => ports.map(({ port }) => port))).toEqual([[53, 53], [5432], [5672], [6379], [443], [3000]]); // prettier-ignore
+    expect(egress.map(({ ports }) => ports.map(({ port }) => port))).toEqual([[53, 53], [5432], [5672], [6379], [443], [8443], [3000]]); // prettier-ignore
     for (const { to } of egress) expect(to.length).toBeGreaterThan(0);
   });
 
@@ -209,5 +209,19 @@ describe('the chart', () => {
     expect(notes).toContain('S3_BUCKET is not set');
     expect(notes).toContain('config.CANARY_URL=http://demo-usage-analytics:80');
     expect(notes).toContain('helm test demo');
+  });
+
+  it('tells of a canary that does not get out, and of no other', async () => {
+    const noted = async (CANARY_URL: string, networkPolicy = {}) =>
+      (await rendered({ config: { CANARY_URL }, networkPolicy })).notes.includes(
+        'networkPolicy.canary.to is empty',
+      );
+    const outside = 'https://usage.example.com';
+    const { notes } = await rendered({ ingress: EVERYTHING.ingress });
+    expect(notes).toContain(`config.CANARY_URL=${outside}`);
+    expect(await noted(outside)).toBe(true);
+    expect(await noted(outside, EVERYTHING.networkPolicy)).toBe(false);
+    expect(await noted(outside, { enabled: false })).toBe(false);
+    expect(await noted('http://demo-usage-analytics:80')).toBe(false);
   });
 });
