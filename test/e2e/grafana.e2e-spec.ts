@@ -58,6 +58,11 @@ describe('queries stored for Grafana', () => {
     return Array.isArray(root) ? (root as unknown[]) : [root];
   }
 
+  it('asks the service for something that is there when the data source is tested', async () => {
+    for (const { jsonData } of dataSources)
+      expect(await service.get(jsonData.customHealthCheckUrl)).toMatchObject({ status: 200 });
+  });
+
   describe.each([
     ['as a dashboard opens', {}],
     ['for chosen models, a client, a time zone and a granularity', NARROWED],

@@ -59,7 +59,7 @@ export interface ProvisionedSource {
   readonly uid: string;
   readonly type: string;
   readonly url: string;
-  readonly jsonData: { readonly allowedHosts: readonly string[] };
+  readonly jsonData: { readonly allowedHosts: readonly string[]; readonly customHealthCheckUrl: string };
   readonly secureJsonData: Readonly<Record<string, string>>;
 }
 

@@ -7,6 +7,7 @@ import { loadConfig } from '../../../src/platform/config/config';
 import { SETTINGS } from '../../../src/platform/config/settings';
 import { CHART, type Manifest, rendered, type Values } from '../../support/chart';
 import { EVERYTHING, VARIANTS } from '../../support/chart-variants';
+import { dataSources } from '../../support/grafana-files';
 import { objectionsTo } from '../../support/kubernetes-schemas';
 
 type Container = Record<string, unknown> & {
@@ -223,5 +224,12 @@ describe('the chart', () => {
     expect(await noted(outside, EVERYTHING.networkPolicy)).toBe(false);
     expect(await noted(outside, { enabled: false })).toBe(false);
     expect(await noted('http://demo-usage-analytics:80')).toBe(false);
+  });
+
+  it('lets the health checks of the data sources in by its ingress', () => {
+    const { rules } = one('Ingress', '').spec as { rules: { http: { paths: { path: string }[] } }[] };
+    const paths = rules.flatMap(({ http }) => http.paths.map(({ path }) => path));
+    expect(dataSources).toHaveLength(2);
+    for (const { jsonData } of dataSources) expect(paths).toContain(jsonData.customHealthCheckUrl);
   });
 });
