@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { describeEachEngine } from '../support/engines';
 import { eventually } from '../support/eventually';
 import { createTestDatabase, type TestDatabase } from '../support/test-database';
@@ -97,6 +98,19 @@ describeEachEngine('API keys', (kind) => {
     expect(await there.send('GET', usageOf(ORG_A), undefined, key)).toMatchObject({ status: 401 });
     const again = await there.send('DELETE', `${ofA}/${keyId}`, undefined, keyOf('adminA'));
     expect(again.body).toEqual(revoked.body.lastUsedAt ? revoked.body : { ...revoked.body, lastUsedAt: again.body.lastUsedAt }); // prettier-ignore
+  });
+
+  it('are named in the log when they are revoked or rotated: a restored database does not know', async () => {
+    const log = jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
+    const [revoked, rotated] = [await make(), await make()];
+    await here.send('DELETE', `${ofA}/${revoked.keyId}`, undefined, keyOf('adminA'));
+    const { body } = await here.send('POST', `${ofA}/${rotated.keyId}/rotate`, {}, keyOf('adminA'));
+    const told = log.mock.calls.filter(([fields]) => Object.hasOwn(fields as object, 'keyId'));
+    log.mockRestore();
+    expect(told).toEqual([
+      [{ keyId: revoked.keyId }, 'Revoked an API key'],
+      [{ keyId: rotated.keyId, replacedBy: body.keyId }, 'Rotated an API key'],
+    ]);
   });
 
   it('end when they expire', async () => {

@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Clock } from '../../../shared/clock';
 import type { OrgScope, Principal } from '../../principal';
@@ -18,6 +19,8 @@ export class RevokeApiKeyCommand extends Command<ApiKey> {
 
 @CommandHandler(RevokeApiKeyCommand)
 export class RevokeApiKeyHandler implements ICommandHandler<RevokeApiKeyCommand> {
+  private readonly logger = new Logger(RevokeApiKeyHandler.name);
+
   constructor(
     private readonly rows: ApiKeyRows,
     private readonly keys: ApiKeys,
@@ -28,6 +31,8 @@ export class RevokeApiKeyHandler implements ICommandHandler<RevokeApiKeyCommand>
     await this.rows.find(scope, keyId);
     await this.rows.revoke(keyId, principal.id, this.clock.now());
     this.keys.forget(keyId);
+    // Outside of the database as well: restored from a backup it does not know of this, and the key works again.
+    this.logger.log({ keyId }, 'Revoked an API key');
     return this.rows.find(scope, keyId);
   }
 }

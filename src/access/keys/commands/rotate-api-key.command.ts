@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Clock } from '../../../shared/clock';
 import { AppError } from '../../../shared/errors';
@@ -21,6 +22,8 @@ export class RotateApiKeyCommand extends Command<ShownKey> {
 
 @CommandHandler(RotateApiKeyCommand)
 export class RotateApiKeyHandler implements ICommandHandler<RotateApiKeyCommand> {
+  private readonly logger = new Logger(RotateApiKeyHandler.name);
+
   constructor(
     private readonly rows: ApiKeyRows,
     private readonly keys: ApiKeys,
@@ -48,6 +51,8 @@ export class RotateApiKeyHandler implements ICommandHandler<RotateApiKeyCommand>
     };
     const row = await this.rows.replace(made, new Date(now.getTime() + overlapMs));
     this.keys.forget(replaces);
+    // As with a revocation: who restores a backup finds here which keys to end again.
+    this.logger.log({ keyId: replaces, replacedBy: keyId }, 'Rotated an API key');
     return { row, text };
   }
 }
