@@ -79,6 +79,19 @@ describe('what the documents name', () => {
   });
 });
 
+describe('the API by example', () => {
+  it('explains every status of a failure that a route may answer', () => {
+    const page = readFileSync(join(ROOT, 'docs', 'api.md'), 'utf8');
+    const explained = [...page.matchAll(/^\| (\d{3}) /gm)].map(([, status]) => status);
+    const answers = Object.values(openapi.paths).flatMap((methods) =>
+      Object.values<{ responses: object }>(methods).flatMap(({ responses }) => Object.keys(responses)),
+    );
+    const failures = [...new Set(answers)].filter((status) => status >= '400').sort();
+    expect(failures.filter((status) => !explained.includes(status))).toEqual([]);
+    expect(failures.length).toBeGreaterThan(5);
+  });
+});
+
 describe('the runbooks', () => {
   const pages = PAGES.filter((page) => page.startsWith('docs/runbooks/'));
 
