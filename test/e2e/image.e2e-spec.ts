@@ -102,6 +102,12 @@ describe('docker-compose.yml', () => {
     const settings = queues.flatMap(({ arguments: of }) => Object.keys(of));
     expect([...names, ...settings].filter((word) => !example.includes(`"${word}"`))).toEqual([]);
   });
+
+  it('gives no right to read in the example for Terraform beside the role that has no hashes of keys', () => {
+    const example = read('deploy/terraform/main.tf');
+    expect(example).toContain('"usage_analytics_reader"');
+    expect(example).not.toMatch(/"SELECT"|pg_read_all_data/);
+  });
 });
 
 describe('what the Dockerfile puts together', () => {
