@@ -39,7 +39,7 @@ export class ExportWorker implements BeforeApplicationShutdown {
     return slot;
   }
 
-  /** Works until nothing is due or there is no room. */
+  /** Works on one job after another until nothing is due or there is no room. */
   async drain(): Promise<void> {
     while (await this.work());
   }

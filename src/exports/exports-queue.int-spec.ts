@@ -101,6 +101,24 @@ describe('export requests', () => {
     });
   });
 
+  it('that no message announces are written EXPORT_CONCURRENCY at a time', async () => {
+    exporting = await startExporting(database);
+    const ids = [await request(), await request(), await request()];
+    await exporting.close();
+    const store: Partial<ArtifactStore> = {
+      put: (_key, _content, { signal }) =>
+        new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
+      deleteFolder: async () => undefined,
+      abortUnfinishedBefore: async () => 0,
+    };
+    const env = { SERVICE_ROLES: 'api,worker', EXPORT_CONCURRENCY: '2', EXPORT_MAX_CONCURRENT_PER_ORG: '3' };
+    exporting = await startExporting(database, { store: store as ArtifactStore, env });
+    await eventually(async () => {
+      const states = await Promise.all(ids.map(stateOf));
+      expect(states.sort()).toEqual(['pending', 'running', 'running']);
+    });
+  });
+
   it('that were being written when the process was stopped are given back at once, and written by the next', async () => {
     const store: Partial<ArtifactStore> = {
       put: (_key, _content, { signal }) =>

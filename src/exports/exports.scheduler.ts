@@ -35,7 +35,9 @@ export class ExportsScheduler implements OnApplicationBootstrap, BeforeApplicati
     if (!this.config.serviceRoles.includes('worker')) return;
     void this.schema.ready().then(() => {
       if (this.stopping) return;
-      this.every(CLAIM_EVERY_MS, 'exports: claim', () => this.worker.drain());
+      // A round of its own for each slot: while one writes a long file, the others go on looking.
+      for (let slot = 1; slot <= this.config.exportConcurrency; slot += 1)
+        this.every(CLAIM_EVERY_MS, `exports: claim ${slot}`, () => this.worker.drain());
       this.every(MINUTE_MS, 'exports: schedule', () => this.commands.execute(new ScheduleExportsCommand()));
       this.every(HOUR_MS, 'exports: delete', () => this.commands.execute(new DeleteArtifactsCommand()));
     });
