@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import disk from 'node:fs/promises';
 import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -133,6 +134,21 @@ describe('the local artifact store', () => {
     await expect(
       read(storeOf('another secret of at least 32 characters'), key, links[0] ?? ''),
     ).rejects.toThrow();
+  });
+
+  it('makes its key whole or not at all', async () => {
+    const store = storeOf();
+    const key = artifactKey(place(), 'usage.csv');
+    await store.put(key, Readable.from([Buffer.from('x')]), options);
+    const full = jest.spyOn(disk, 'writeFile').mockImplementationOnce(async (path: unknown) => {
+      await (await disk.open(path as string, 'wx')).close();
+      throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+    });
+    await expect(store.linkTo(key, { contentType: 'text/csv', ttl: 60_000 })).rejects.toThrow('no space');
+    full.mockRestore();
+    const url = await storeOf().linkTo(key, { contentType: 'text/csv', ttl: 60_000 });
+    expect(await read(store, key, url)).toBe('x');
+    expect((await filesOf()).sort()).toEqual(['signing-key', 'usage.csv']);
   });
 
   it('deletes all of a job and nothing of another', async () => {

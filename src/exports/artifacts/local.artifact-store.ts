@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import {
   type FileHandle,
+  link,
   mkdir,
   open,
   readdir,
@@ -47,7 +48,7 @@ export class LocalArtifactStore extends ArtifactStore {
   /** Written beside its place, flushed, and renamed: a rename is seen whole or not at all. */
   override async put(key: ArtifactKey, content: Readable, { signal }: PutOptions): Promise<void> {
     const path = this.pathOf(key);
-    const partial = `${path}.${randomBytes(6).toString('hex')}${PARTIAL}`;
+    const partial = partialOf(path);
     try {
       const file = await toStore('write', createPartial(partial));
       try {
@@ -128,17 +129,30 @@ export class LocalArtifactStore extends ArtifactStore {
   /** The first process makes it; links then survive restarts. */
   private async keptSecret(): Promise<Buffer> {
     const path = join(this.root, 'signing-key');
-    await mkdir(this.root, { recursive: true });
-    try {
-      await writeFile(path, randomBytes(SECRET_BYTES), { flag: 'wx', mode: 0o600 });
-    } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw error;
-    }
-    const secret = await readFile(path);
+    const secret = (await readFile(path).catch(ignoreMissing(null))) ?? (await this.makeSecret(path));
     if (secret.length !== SECRET_BYTES)
-      throw new ArtifactStoreError('The signing key of the artifact store is incomplete.');
+      throw new ArtifactStoreError('The signing key of the artifact store is incomplete: delete the file.');
     return secret;
   }
+
+  /** Written beside its place and linked there: whoever does so first decides, and nobody sees half a key. */
+  private async makeSecret(path: string): Promise<Buffer> {
+    const partial = partialOf(path);
+    await mkdir(this.root, { recursive: true });
+    try {
+      await writeFile(partial, randomBytes(SECRET_BYTES), { flag: 'wx', mode: 0o600, flush: true });
+      await link(partial, path).catch((error: unknown) => {
+        if (codeOf(error) !== 'EEXIST') throw error;
+      });
+    } finally {
+      await rm(partial, { force: true });
+    }
+    return readFile(path);
+  }
+}
+
+function partialOf(path: string): string {
+  return `${path}.${randomBytes(6).toString('hex')}${PARTIAL}`;
 }
 
 async function flushDirectory(path: string): Promise<void> {
