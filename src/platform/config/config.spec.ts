@@ -121,9 +121,15 @@ describe('the configuration', () => {
     ['INGEST_BUFFER_BYTES must be at least MAX_MESSAGE_BYTES', { INGEST_BUFFER_BYTES: '1MB' }],
     ['AMQP_STREAM_SEGMENT_BYTES must be at most', { AMQP_STREAM_MAX_BYTES: '100MB' }],
     ['S3_KMS_KEY_ID needs S3_SSE=aws:kms', { S3_KMS_KEY_ID: 'key' }],
+    ['EXPORT_URL_TTL must be at most 7d with S3_BUCKET', { EXPORT_URL_TTL: '169h', S3_BUCKET: 'exports' }],
     ['AUTH_JWKS_URL or API_KEYS must be set in production', { NODE_ENV: 'production' }],
   ])('holds settings to each other: %s', (sentence, env) => {
     expect(mistakesOf(env)).toEqual([expect.stringContaining(sentence)]);
+  });
+
+  it('lets links of the local store work for longer than those of S3', () => {
+    expect(mistakesOf({ EXPORT_URL_TTL: '169h' })).toEqual([]);
+    expect(mistakesOf({ EXPORT_URL_TTL: '7d', S3_BUCKET: 'exports' })).toEqual([]);
   });
 
   it('is production where nothing else is said, and lets API keys be the only way in', () => {

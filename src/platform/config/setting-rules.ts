@@ -1,3 +1,4 @@
+import { DAY_MS } from '../../shared/time-zone';
 import type { SettingKey, SettingValues } from './settings';
 
 /** What settings must keep to among each other, and what to tell whoever set them otherwise. */
@@ -52,6 +53,12 @@ const RULES: readonly Rule[] = [
     sentence: 'S3_KMS_KEY_ID needs S3_SSE=aws:kms: the key would not be used.',
     of: ['s3KmsKeyId', 's3Sse'],
     kept: ({ s3KmsKeyId, s3Sse }) => s3KmsKeyId === null || s3Sse === 'aws:kms',
+  },
+  {
+    sentence:
+      'EXPORT_URL_TTL must be at most 7d with S3_BUCKET: S3 takes no URL that was signed for longer, and no download would work.',
+    of: ['exportUrlTtl', 's3Bucket'],
+    kept: ({ exportUrlTtl, s3Bucket }) => s3Bucket === null || exportUrlTtl <= 7 * DAY_MS,
   },
   {
     sentence: 'DATABASE_OWNER_URL needs DATABASE_URL: the embedded database has one user.',

@@ -145,7 +145,7 @@ export const SETTINGS = {
   exportRetryBackoff: setting('EXPORT_RETRY_BACKOFF', timeout, '10s', 'Pause after the first failed attempt; it doubles with each further one, up to 10 minutes.'), // prettier-ignore
   exportLease: setting('EXPORT_LEASE', timeout, '30s', 'Another process takes an export over when its worker has been silent for this long.'), // prettier-ignore
   exportRetention: setting('EXPORT_RETENTION', duration, '90d', 'Files are deleted this long after they were written.'), // prettier-ignore
-  exportUrlTtl: setting('EXPORT_URL_TTL', duration, '5m', 'How long the URL of a download works.'),
+  exportUrlTtl: setting('EXPORT_URL_TTL', duration, '5m', 'How long the URL of a download works; at most 7d with S3_BUCKET.'), // prettier-ignore
   exportSigningKey: setting('EXPORT_SIGNING_KEY', matching(/^.{32,}$/, 'at least 32 characters'), null, 'Signs the URLs of downloads where S3_BUCKET is not set. Not set: a random key, kept beside the files.', { secret: true }), // prettier-ignore
   exportProviderName: setting('EXPORT_PROVIDER_NAME', text, 'AI inference platform', 'Who provides and invoices the service, in files of the format focus.'), // prettier-ignore
   exportSchedule: setting('EXPORT_SCHEDULE', cronExpression, '0 6 8 * *', 'When the export of the month before is made for each organisation, or off. From the 8th on a month is final with LATE_HORIZON=7d.'), // prettier-ignore
