@@ -27,13 +27,40 @@ describe('exports', () => {
       const deleteFolder = jest
         .spyOn(trial.store, 'deleteFolder')
         .mockRejectedValueOnce(new ArtifactStoreError('Away.'));
-      await expect(trial.exporting.commands.execute(new DeleteArtifactsCommand())).rejects.toThrow('Away.');
+      await expect(trial.exporting.commands.execute(new DeleteArtifactsCommand())).rejects.toThrow(
+        'of 1 exports',
+      );
       deleteFolder.mockRestore();
       expect(await trial.exporting.commands.execute(new DeleteArtifactsCommand())).toMatchObject({ jobs: 1 });
       expect((await trial.get(jobId)).body.state).toBe('expired');
       expect(trial.store.of(jobId)).toEqual([]);
       expect((await trial.get(jobId, '/download')).status).toBe(410);
       expect(await trial.exporting.commands.execute(new DeleteArtifactsCommand())).toMatchObject({ jobs: 0 });
+    });
+  });
+
+  describe('of which one cannot be deleted', () => {
+    it('go all the same, and unfinished uploads with them; the failure is told at the end', async () => {
+      const ids = [await trial.requested(), await trial.requested(), await trial.requested()];
+      for (const jobId of ids) {
+        await trial.exporting.write(ORG_A, jobId);
+        await trial.age(jobId, 'expires_at', 91 * DAY_MS);
+      }
+      const [first] = ids;
+      const real = trial.store.deleteFolder.bind(trial.store);
+      const deleteFolder = jest.spyOn(trial.store, 'deleteFolder').mockImplementation(async (folder) => {
+        if (folder.includes(String(first))) throw new ArtifactStoreError('Held.');
+        await real(folder);
+      });
+      const sweep = jest.spyOn(trial.store, 'abortUnfinishedBefore');
+      const deleted = trial.exporting.commands.execute(new DeleteArtifactsCommand());
+      await expect(deleted).rejects.toThrow('The files of 1 exports could not be deleted.');
+      expect(sweep).toHaveBeenCalledTimes(1);
+      deleteFolder.mockRestore();
+      sweep.mockRestore();
+      const states = await Promise.all(ids.map(async (jobId) => (await trial.get(jobId)).body.state));
+      expect(states).toEqual(['succeeded', 'expired', 'expired']);
+      expect(trial.store.of(String(first))).toHaveLength(2);
     });
   });
 

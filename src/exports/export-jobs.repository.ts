@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { Brackets, DataSource, type EntityManager, LessThanOrEqual, IsNull } from 'typeorm';
+import { Brackets, DataSource, type EntityManager, In, IsNull, LessThanOrEqual, Not } from 'typeorm';
 import type { OrgScope } from '../access/principal';
 import { Config } from '../platform/config/config';
 import { AppError } from '../shared/errors';
@@ -187,14 +187,18 @@ export class ExportJobs {
     return affected === 1;
   }
 
-  /** Jobs of which nothing should be left in the artifact store at `now`, and whose workers know it by then. */
-  async listToDelete(now: Date, limit: number): Promise<ExportJob[]> {
+  /**
+   * Jobs of which nothing should be left in the artifact store at `now`, and whose workers know it by then, but for
+   * those with the ids `except`.
+   */
+  async listToDelete(now: Date, limit: number, except: readonly string[]): Promise<ExportJob[]> {
     const known = LessThanOrEqual(new Date(now.getTime() - 2 * this.config.exportLease));
+    const kept = { deletedAt: IsNull(), jobId: Not(In([...except])) };
     return this.manager.find(ExportJob, {
       where: [
-        { deletedAt: IsNull(), state: 'succeeded', expiresAt: LessThanOrEqual(now) },
-        { deletedAt: IsNull(), state: 'failed', finishedAt: known },
-        { deletedAt: IsNull(), state: 'cancelled', finishedAt: known },
+        { ...kept, state: 'succeeded', expiresAt: LessThanOrEqual(now) },
+        { ...kept, state: 'failed', finishedAt: known },
+        { ...kept, state: 'cancelled', finishedAt: known },
       ],
       order: { finishedAt: 'ASC' },
       take: limit,
