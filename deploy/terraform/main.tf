@@ -15,13 +15,13 @@ variable "vhost" {
 }
 
 variable "stream_max_age" {
-  description = "AMQP_STREAM_MAX_AGE in seconds: how long the service may be away."
+  description = "AMQP_STREAM_MAX_AGE in seconds: how long the service may be away. Later changed by a policy, see stream_max_bytes."
   type        = number
   default     = 604800
 }
 
 variable "stream_max_bytes" {
-  description = "AMQP_STREAM_MAX_BYTES."
+  description = "AMQP_STREAM_MAX_BYTES when the stream is made. Another value here would delete the stream; a policy (max-length-bytes) changes it while it lives."
   type        = number
   default     = 50000000000
 }
@@ -69,6 +69,7 @@ resource "rabbitmq_exchange" "control" {
 resource "rabbitmq_queue" "usage" {
   name  = "analytics.usage.v1"
   vhost = var.vhost
+  lifecycle { prevent_destroy = true }
   settings {
     durable = true
     arguments_json = jsonencode({

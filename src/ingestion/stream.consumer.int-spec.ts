@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { INestApplicationContext } from '@nestjs/common';
+import { type INestApplicationContext, Logger } from '@nestjs/common';
 import { connect } from 'amqplib';
 import { eventually } from '../../test/support/eventually';
 import { readinessOf, startIngestion } from '../../test/support/ingestion-service';
@@ -7,7 +7,8 @@ import { Producer } from '../../test/support/producer';
 import { TcpProxy } from '../../test/support/tcp-proxy';
 import { createTestDatabase, type TestDatabase } from '../../test/support/test-database';
 import { createTestVhost, type TestVhost } from '../../test/support/test-vhost';
-import { usageEvent } from '../../test/support/usage-events';
+import { streamBatch, usageEvent } from '../../test/support/usage-events';
+import { UsageEventPublisher } from '../platform/messaging/usage-event-publisher';
 
 describe.each(['amqp', 'stream'] as const)('reading the stream over %s', (protocol) => {
   let database: TestDatabase;
@@ -220,10 +221,13 @@ describe.each(['amqp', 'stream'] as const)('reading the stream over %s', (protoc
     expect(await rowsOf(`select name from leases where name like 'ingestion/%'`)).toEqual([]);
   });
 
-  it('says in one sentence when the broker has the stream with other properties', async () => {
+  it.each([
+    ['of another kind', {}],
+    ['of another kind with a limit', { 'x-queue-type': 'quorum', 'x-max-length-bytes': 1_000_000 }],
+  ])('says in one sentence when the broker has a queue %s in its place', async (_, queue) => {
     const connection = await connect(vhost.url);
     const channel = await connection.createChannel();
-    await channel.assertQueue('analytics.usage.v1', { durable: true });
+    await channel.assertQueue('analytics.usage.v1', { durable: true, arguments: queue });
     const app = await startIngestion({ DATABASE_URL: database.url, AMQP_URL: vhost.url });
     apps.push(app);
     const sentence =
@@ -233,6 +237,33 @@ describe.each(['amqp', 'stream'] as const)('reading the stream over %s', (protoc
     await connection.close();
     await eventually(async () => expect(await readinessOf(app, 'broker')).toBe('connected'));
   });
+
+  it.each<[string, Record<string, string | number>]>([
+    ['other limits', { 'x-max-age': '3600s', 'x-max-length-bytes': 4_000_000, 'x-stream-max-segment-size-bytes': 1_000_000 }],
+    ['no limits', {}],
+  ])('takes a stream that was declared with %s as it is, and says so once', async (_, limits) => {
+    const connection = await connect(vhost.url);
+    const channel = await connection.createChannel();
+    const queue = { durable: true, arguments: { 'x-queue-type': 'stream', ...limits } };
+    await channel.assertQueue('analytics.usage.v1', queue);
+    const warn = jest.spyOn(Logger.prototype, 'warn');
+    const app = await start();
+    expect(await readinessOf(app, 'broker')).toBe('connected');
+    await app.get(UsageEventPublisher).publish(streamBatch([usageEvent()]).events.map(({ event }) => event));
+    await producer.publish([usageEvent()]);
+    await stored(2);
+    const told = warn.mock.calls.filter(([, message]) => /declared with other limits/.test(String(message)));
+    warn.mockRestore();
+    const [age, bytes, segment] = ['x-max-age', 'x-max-length-bytes', 'x-stream-max-segment-size-bytes'] as const;
+    const differing = {
+      [age]: { declared: limits[age] ?? null, setting: '604800s' },
+      [bytes]: { declared: limits[bytes] ?? null, setting: 50_000_000_000 },
+      [segment]: { declared: limits[segment] ?? null, setting: 500_000_000 },
+    };
+    expect(told.map(([fields]) => fields)).toEqual([{ stream: 'analytics.usage.v1', limits: differing }]);
+    await channel.assertQueue('analytics.usage.v1', queue);
+    await connection.close();
+  }); // prettier-ignore
 
   describe('that is not the one it was', () => {
     async function readTo(offset: number): Promise<void> {

@@ -267,17 +267,23 @@ describe('walking through the runbook', () => {
     await publish(3_000);
     await drained();
     const rate = ((await metric('ingest_stream_bytes_total')) - bytes) / ((Date.now() - at) / 1_000);
-    expect((await metric('ingest_stream_max_bytes')) / rate).toBeLessThan(86_400);
+    const room = await metric('ingest_stream_max_bytes');
+    expect(room / rate).toBeLessThan(86_400);
     const before = await service.firstOffset();
-    await service.vhost.policy('more-room', STREAM, { 'max-length-bytes': 50_000_000 });
+    await service.console('usage-stream-horizon-short', 2);
     const shown = await service.console('usage-stream-horizon-short');
     expect(shown).toMatch(
-      new RegExp(`^${STREAM.replaceAll('.', '\\.')}\t.*max-length-bytes.*\tmore-room$`, 'm'),
+      new RegExp(`^${STREAM.replaceAll('.', '\\.')}\t.*max-length-bytes.*\tusage-streams$`, 'm'),
     );
     expect(shown).toMatch(/^Free disk space: [\d.]+ gb$/m);
     await publish(6_000);
     await drained();
     expect(await service.firstOffset()).toBeLessThanOrEqual(before + 3_000);
+    await service.reconfigure({ AMQP_STREAM_MAX_BYTES: '100GB' });
+    await drained();
+    // 1 MB before, in the processes and in what the stream was declared with.
+    expect(await metric('ingest_stream_max_bytes')).toBe(100_000 * room);
+    expect(service.log('ingest')).toContain('A stream was declared with other limits');
   });
 
   itWithRabbitmqctl('usage-throughput-low: an organisation falls silent', async () => {

@@ -113,6 +113,15 @@ export class WalkedService {
     this.processes.delete(role);
   }
 
+  /** Replaces the process of each role by one with changed settings; resolves when all are ready. */
+  async reconfigure(change: Record<string, string>): Promise<void> {
+    Object.assign(this.settings, change);
+    for (const role of ROLES) {
+      await this.kill(role);
+      await this.run(role);
+    }
+  }
+
   async stop(): Promise<void> {
     await (this.producer as Producer | undefined)?.close();
     await Promise.all([...this.processes.values()].map((service) => service.stop()));

@@ -88,7 +88,7 @@ export const SETTINGS = {
   amqpUrl: setting('AMQP_URL', url('amqp:', 'amqps:'), null, 'RabbitMQ 3.10 or newer. Not set: events come over HTTP only and are answered after the commit.', { secret: true }), // prettier-ignore
   amqpStreamPort: setting('AMQP_STREAM_PORT', wholeNumber(1, 65_535), null, 'Port of the broker’s plugin rabbitmq_stream, 5552 or with TLS 5551. Set: the stream is read by its own protocol, which costs the broker far less than AMQP 0-9-1.'), // prettier-ignore
   amqpStreamMaxAge: setting('AMQP_STREAM_MAX_AGE', duration, '7d', 'The stream keeps events at least this long, whole segments at a time. How long this service may be away.'), // prettier-ignore
-  amqpStreamMaxBytes: setting('AMQP_STREAM_MAX_BYTES', byteSize, '50GB', 'The stream drops its oldest segments above this.'), // prettier-ignore
+  amqpStreamMaxBytes: setting('AMQP_STREAM_MAX_BYTES', byteSize, '50GB', 'The stream drops its oldest segments above this. One that exists keeps its limits until a policy of the broker changes them.'), // prettier-ignore
   amqpStreamSegmentBytes: setting('AMQP_STREAM_SEGMENT_BYTES', byteSize, '500MB', 'Size of a segment file of the stream; at most AMQP_STREAM_MAX_BYTES.'), // prettier-ignore
   amqpPublishTimeout: setting('AMQP_PUBLISH_TIMEOUT', timeout, '10s', 'Wait for the confirm of the broker before a request is answered 503.'), // prettier-ignore
 

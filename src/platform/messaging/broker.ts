@@ -4,9 +4,10 @@ import { type AmqpConnectionManager, connect } from 'amqp-connection-manager';
 import type { Channel, ConfirmChannel } from 'amqplib';
 import { Config } from '../config/config';
 import { ReadinessChecks } from '../health/readiness-checks';
+import { declareStream } from './declare-stream';
 import type { StreamChannel } from './stream-channel';
 import { StreamProtocolChannel } from './stream-protocol/stream-protocol-channel';
-import { declareTopology } from './topology';
+import { declareTopology, isStream, type Queue, topologyOf } from './topology';
 import { doubtOfConfirms } from './untrue-confirms';
 
 const PRECONDITION_FAILED = 406;
@@ -35,6 +36,8 @@ export class Broker implements OnApplicationShutdown {
   confirmsOneStream = false;
   private readonly logger = new Logger(Broker.name);
   private mismatch: string | undefined;
+  /** By stream, what was logged of its limits last. */
+  private readonly toldLimits = new Map<string, string>();
   /** Why the stream cannot be read by its own protocol. */
   private refusal: string | undefined;
 
@@ -99,11 +102,15 @@ export class Broker implements OnApplicationShutdown {
   }
 
   /**
-   * Declares what the service needs. Fails when the broker has it with other properties: only an operator can mend
-   * that, so readiness says it from then on, until a declaration succeeds.
+   * Declares what the service needs; a stream that exists keeps its limits. Fails when the broker has anything else
+   * with other properties: only an operator can mend that, so readiness says it from then on, until a declaration
+   * succeeds.
    */
   async declareTopology(channel: Channel): Promise<void> {
     try {
+      // On channels of their own: a refusal closes the one it is told on.
+      for (const stream of topologyOf(this.config).queues.filter(isStream))
+        this.compareLimits(stream, await declareStream(() => this.openAnother(channel), stream));
       await declareTopology(channel, this.config);
       this.mismatch = undefined;
     } catch (error) {
@@ -118,11 +125,34 @@ export class Broker implements OnApplicationShutdown {
     await this.publishing.close().catch(() => undefined);
   }
 
+  /** One more of the same connection: the other one may be away. */
+  private async openAnother(like: Channel): Promise<Channel> {
+    const publishes = 'waitForConfirms' in like;
+    const channel = await (publishes ? this.openPublishingChannel() : this.openConsumingChannel());
+    if (!channel) throw new Error('RabbitMQ is away.');
+    return channel;
+  }
+
+  /** Logs, once as long as it stays so, what a stream was declared with instead of what the settings say. */
+  private compareLimits({ name: stream, arguments: settings }: Queue, declared: Queue['arguments']): void {
+    const differing = Object.keys(settings).filter((limit) => declared[limit] !== settings[limit]);
+    const limits = Object.fromEntries(
+      differing.map((limit) => [limit, { declared: declared[limit] ?? null, setting: settings[limit] }]),
+    );
+    const told = JSON.stringify(limits);
+    if (differing.length > 0 && this.toldLimits.get(stream) !== told)
+      this.logger.warn(
+        { stream, limits },
+        'A stream was declared with other limits than AMQP_STREAM_* say and keeps them, unless a policy of the broker sets others',
+      );
+    this.toldLimits.set(stream, told);
+  }
+
   private noteMismatch(error: Error): void {
     const known = this.mismatch !== undefined;
     this.mismatch =
-      'RabbitMQ has an exchange or queue of this service with other properties. Set AMQP_STREAM_* and INGEST_PARTITIONS ' +
-      `as they were, or delete it once it is drained. RabbitMQ says: ${error.message}`;
+      'RabbitMQ has an exchange or queue of this service with other properties. Delete it once it is drained: the ' +
+      `service declares it again. RabbitMQ says: ${error.message}`;
     if (!known) this.logger.fatal(this.mismatch);
   }
 

@@ -19,7 +19,7 @@ type Settings = Pick<
   'ingestPartitions' | 'amqpStreamMaxAge' | 'amqpStreamMaxBytes' | 'amqpStreamSegmentBytes'
 >;
 
-interface Queue {
+export interface Queue {
   readonly name: string;
   readonly arguments: Record<string, string | number>;
 }
@@ -100,11 +100,19 @@ export function topologyOf(settings: Settings): Topology {
   };
 }
 
-/** Declares the topology; what is there already stays as it is. Fails with 406 when it was declared otherwise. */
+export function isStream(queue: Queue): boolean {
+  return queue.arguments['x-queue-type'] === 'stream';
+}
+
+/**
+ * Declares the topology but for its streams, which must be there; what is there already stays as it is. Fails with 406
+ * when it was declared otherwise.
+ */
 export async function declareTopology(channel: Channel, settings: Settings): Promise<void> {
   const { exchanges, queues, bindings } = topologyOf(settings);
   for (const { name, type } of exchanges) await channel.assertExchange(name, type, { durable: true });
   for (const queue of queues) {
+    if (isStream(queue)) continue;
     const options: Options.AssertQueue = { durable: true, arguments: queue.arguments };
     await channel.assertQueue(queue.name, options);
   }
