@@ -20,5 +20,5 @@ where cursor.owner is null
   or cursor.owner in (excluded.owner, 'direct')
   or cursor.lease_renewed_at is null
   or cursor.lease_renewed_at < now() - $3::double precision * interval '1 millisecond'
-returning epoch::integer, next_offset, last_message_hash, incarnation, data_through,
+returning epoch::integer, next_offset, last_message_hash, incarnation, committed_at, data_through,
   (extract(epoch from now()) * 1000)::double precision as now_ms

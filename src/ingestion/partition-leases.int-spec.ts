@@ -46,6 +46,7 @@ describe('the ownership of a partition', () => {
       nextOffset: 0,
       lastMessageHash: null,
       incarnation: 1,
+      committedAt: null,
       dataThrough: null,
     });
   });
@@ -68,7 +69,8 @@ describe('the ownership of a partition', () => {
   it('passes on when its owner has been silent for a lease, in a new epoch with the cursor as it stands', async () => {
     const former = await owned(first.acquire(0));
     await database.pool.query(
-      `update ingest_cursors set next_offset = 70, last_message_hash = '\\x07', incarnation = 2, data_through = '2026-11-23T10:00:00Z'`,
+      `update ingest_cursors set next_offset = 70, last_message_hash = '\\x07', incarnation = 2,
+       committed_at = '2026-11-23T10:00:05Z', data_through = '2026-11-23T10:00:00Z'`,
     );
     await sleep(LEASE_MS + 50);
     expect(await second.acquire(0)).toEqual({
@@ -77,6 +79,7 @@ describe('the ownership of a partition', () => {
       nextOffset: 70,
       lastMessageHash: Buffer.from([7]),
       incarnation: 2,
+      committedAt: new Date('2026-11-23T10:00:05Z'),
       dataThrough: new Date('2026-11-23T10:00:00Z'),
     });
   });

@@ -10,6 +10,8 @@ export interface OwnedCursor {
   /** SHA-256 of the message below `nextOffset`; `null` when it is not known. */
   readonly lastMessageHash: Buffer | null;
   readonly incarnation: number;
+  /** When it moved last, by the database's clock; `null` when it never has. */
+  readonly committedAt: Date | null;
   /** Up to here everything was committed when it was acquired; `null` when nothing ever was. */
   readonly dataThrough: Date | null;
 }
@@ -28,6 +30,7 @@ interface CursorRow {
   readonly last_message_hash: Buffer | null;
   readonly incarnation: number;
   readonly now_ms: number;
+  readonly committed_at: Date | null;
   readonly data_through: Date | null;
 }
 
@@ -74,6 +77,7 @@ export class PartitionLeases {
         nextOffset: Number(row.next_offset),
         lastMessageHash: row.last_message_hash,
         incarnation: row.incarnation,
+        committedAt: row.committed_at,
         dataThrough: row.data_through,
       }
     );

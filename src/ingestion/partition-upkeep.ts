@@ -5,7 +5,7 @@ import { closeChannel } from '../platform/messaging/close-channel';
 import type { IngestionProgress } from './ingestion-progress';
 import type { OwnedCursor, PartitionLeases } from './partition-leases';
 import type { PartitionShares } from './partition-shares';
-import { hasNeighbour, newestOffset, probeStream } from './stream-probe';
+import { firstOffsetSince, hasNeighbour, newestOffset, probeStream } from './stream-probe';
 import type { StreamSession } from './stream-session';
 
 const RENEW_EVERY_MS = 1_000;
@@ -16,10 +16,25 @@ const PROBE_WAIT_MS = 1_000;
 const QUIET_MS = 1_000;
 /** A backlog without a single delivery for this long is a consumer that the broker has forgotten. */
 const STALLED_MS = 15_000;
-/** So many measurements in a row must find that the stream ends below the cursor, lest a slow broker look like it. */
-const RECREATION_EVIDENCE = 3;
 /** So many measurements in a row must find nothing in a stream before it is taken for empty, for the same reason. */
 const EMPTINESS_EVIDENCE = 3;
+
+/**
+ * When a stream that ends below the cursor is another one, although no message shows it. RabbitMQ reads from the replica
+ * of the node a client is connected to, and that of a node that was away ends below the cursor, too, until it has caught up.
+ */
+export const RECREATION = {
+  /**
+   * Below the cursor lies what was written before the last commit: a message that is so much younger is another stream's.
+   * As much as clocks of producers may be, those of broker and database may be apart.
+   */
+  clocksApartMs: 300_000,
+  /**
+   * Nothing has come for so long, where a replica that catches up grows with every measurement. Many times what RabbitMQ
+   * takes to start a replica again; one that is cut off from its leader for longer is taken for another stream.
+   */
+  unchangedMs: 600_000,
+};
 
 /**
  * What happens beside a session: renews the lease, measures the backlog, and ends the session when the partition has
@@ -32,7 +47,8 @@ export class PartitionUpkeep {
   private readonly failing = new Set<string>();
   private backlog = 0;
   private measuredFrom: number | undefined;
-  private recreationEvidence = 0;
+  /** A newest message that was found below the cursor, and since when it is that, by `performance.now()`. */
+  private endBelow: { readonly newest: number; readonly since: number } | undefined;
   private silences = 0;
   /** A cursor that was found to lie behind the last message of a chunk; chunks do not grow. */
   private chunkEnd: { readonly chunk: number; readonly nextOffset: number } | undefined;
@@ -77,9 +93,7 @@ export class PartitionUpkeep {
   private async measure(): Promise<void> {
     const { session, cursor } = this;
     const startedAt = performance.now();
-    const newestChunk = await this.onChannel((channel) =>
-      probeStream(channel, this.stream, 'last', PROBE_WAIT_MS),
-    );
+    const newestChunk = await this.newestChunk();
     const isRead = newestChunk === undefined ? undefined : await this.compareWith(newestChunk);
     this.silences = newestChunk === undefined ? this.silences + 1 : 0;
     // A stream that was read still has its newest segment: where nothing comes of it the broker is slow.
@@ -93,6 +107,10 @@ export class PartitionUpkeep {
       return session.stop({ reason: 'stalled' });
     }
     if (!known) return this.doubt();
+  }
+
+  private newestChunk(): Promise<number | undefined> {
+    return this.onChannel((channel) => probeStream(channel, this.stream, 'last', PROBE_WAIT_MS));
   }
 
   /**
@@ -110,20 +128,49 @@ export class PartitionUpkeep {
     );
     // It may have come, and have been committed, while the broker was asked.
     if (more && this.session.nextOffset === nextOffset) this.backlog = 1;
-    if (more === false) this.chunkEnd = { chunk: newestChunk, nextOffset };
-    return more === false;
+    if (more !== false) return false;
+    // The newest chunk of a replica that is behind is an earlier one, and it may have caught up while it was asked.
+    const isNewest = (await this.newestChunk()) === newestChunk;
+    if (isNewest) this.chunkEnd = { chunk: newestChunk, nextOffset };
+    return isNewest;
   }
 
   /**
-   * The message below the cursor always exists while the stream does, because a stream never drops its newest segment,
-   * and it is asked for first. Where it does not come although the newest message of the stream does, and that lies
-   * below the cursor, the stream is another one.
+   * The message below the cursor is asked for first, and a stream that has it delivers it. Where it ends below the cursor
+   * it is another stream, or this node's replica of it is behind: see `RECREATION`. That nothing is delivered at all
+   * shows neither, because brokers can be slow.
    */
   private async doubt(): Promise<void> {
     const newest = await this.onChannel((channel) => newestOffset(channel, this.stream, PROBE_WAIT_MS));
-    const endsBelow = !this.session.isVerified && (newest ?? -1) < this.cursor.nextOffset - 1;
-    this.recreationEvidence = endsBelow ? this.recreationEvidence + 1 : 0;
-    if (this.recreationEvidence >= RECREATION_EVIDENCE) await this.session.stop({ reason: 'recreated' });
+    if (newest === undefined || this.session.isVerified) return;
+    const { partition, nextOffset: offset } = this.cursor;
+    if (newest >= offset - 1) {
+      this.endBelow = undefined;
+      return;
+    }
+    if (!this.endBelow) {
+      const context = { partition, offset, newest };
+      this.logger.warn(
+        context,
+        'The stream ends below the cursor: a replica that is behind, or another stream',
+      );
+    }
+    if (this.endBelow?.newest !== newest) this.endBelow = { newest, since: performance.now() };
+    const isUnchanged = performance.now() - this.endBelow.since >= RECREATION.unchangedMs;
+    if (isUnchanged || (await this.hasYounger(newest))) await this.session.stop({ reason: 'recreated' });
+  }
+
+  /** Whether a message up to `newest`, below the cursor, was written after the cursor's last commit. */
+  private async hasYounger(newest: number): Promise<boolean> {
+    const { committedAt, lastMessageHash } = this.cursor;
+    // Behind a gap the cursor stands above messages that were not committed.
+    if (!committedAt || !lastMessageHash) return false;
+    const instant = committedAt.getTime() + RECREATION.clocksApartMs;
+    const first = await this.onChannel((channel) =>
+      firstOffsetSince(channel, this.stream, instant, PROBE_WAIT_MS),
+    );
+    // Without any it is the next one that a replica catches up on, which was not there before.
+    return first !== undefined && first <= newest;
   }
 
   private async onChannel<Result>(work: (channel: Channel) => Promise<Result>): Promise<Result> {
@@ -145,7 +192,6 @@ export class PartitionUpkeep {
         await task();
         this.failing.delete(kind);
       } catch (err) {
-        this.recreationEvidence = 0;
         const context = { err, partition: this.cursor.partition, task: kind };
         if (!this.failing.has(kind) && !this.session.isOver)
           this.logger.warn(context, 'The upkeep of a partition fails, trying again');

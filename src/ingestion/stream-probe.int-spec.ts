@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ChannelModel, connect } from 'amqplib';
 import { createTestVhost, type TestVhost } from '../../test/support/test-vhost';
-import { hasNeighbour, newestOffset, probeStream } from './stream-probe';
+import { firstOffsetSince, hasNeighbour, newestOffset, probeStream } from './stream-probe';
 
+const SECOND = 1_000;
 const WAIT_MS = 500;
 
 describe('asking a stream where it ends', () => {
@@ -34,5 +36,23 @@ describe('asking a stream where it ends', () => {
     expect(await follows(3)).toBe(true);
     expect(await follows(4)).toBe(false);
     expect(await follows(400)).toBeUndefined();
+  });
+
+  it('finds what was written since an instant, and otherwise nothing before it comes', async () => {
+    const since = async (instant: number, waitMs: number) =>
+      firstOffsetSince(await connection.createChannel(), stream, instant, waitMs);
+    await sleep(SECOND - (Date.now() % SECOND));
+    const instant = Date.now() + SECOND;
+    expect(await since(instant, WAIT_MS)).toBeUndefined();
+    const next = since(instant + 60 * SECOND, 5 * SECOND);
+    await sleep(2 * SECOND);
+    const channel = await connection.createConfirmChannel();
+    for (let message = 0; message < 2; message += 1) {
+      channel.sendToQueue(stream, Buffer.from('{}'));
+      await channel.waitForConfirms();
+    }
+    expect(await next).toBe(5);
+    expect(await since(instant, WAIT_MS)).toBe(5);
+    expect(await since(0, WAIT_MS)).toBe(0);
   });
 });

@@ -31,6 +31,23 @@ export async function newestOffset(
 }
 
 /**
+ * The offset of the oldest message whose chunk was written at `instant` (milliseconds since the epoch, taken up to a
+ * whole second) or later, by the broker's clock. Where there is none yet it is that of the next one to come, or
+ * `undefined` when none comes within `waitMs`.
+ */
+export async function firstOffsetSince(
+  channel: Channel,
+  stream: string,
+  instant: number,
+  waitMs: number,
+): Promise<number | undefined> {
+  await channel.prefetch(1);
+  const from = { '!': 'timestamp', value: Math.ceil(instant / 1_000) } as const;
+  const offsets = await collectOffsets(channel, stream, from, (seen) => seen > 0, waitMs);
+  return offsets[0];
+}
+
+/**
  * Whether the stream has a message right behind the one at `offset`, in the same chunk; `undefined` when the broker
  * does not deliver even that one within `waitMs`. A chunk is sent as a whole, so the neighbour comes along or is not there.
  */
@@ -49,7 +66,7 @@ export async function hasNeighbour(
 async function collectOffsets(
   channel: Channel,
   stream: string,
-  from: 'first' | 'last' | number,
+  from: 'first' | 'last' | number | { readonly '!': 'timestamp'; readonly value: number },
   enough: (seen: number) => boolean,
   quietMs: number,
 ): Promise<number[]> {

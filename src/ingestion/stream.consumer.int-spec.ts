@@ -9,6 +9,7 @@ import { createTestDatabase, type TestDatabase } from '../../test/support/test-d
 import { createTestVhost, type TestVhost } from '../../test/support/test-vhost';
 import { streamBatch, usageEvent } from '../../test/support/usage-events';
 import { UsageEventPublisher } from '../platform/messaging/usage-event-publisher';
+import { RECREATION } from './partition-upkeep';
 
 describe.each(['amqp', 'stream'] as const)('reading the stream over %s', (protocol) => {
   let database: TestDatabase;
@@ -292,14 +293,7 @@ describe.each(['amqp', 'stream'] as const)('reading the stream over %s', (protoc
       await producer.publish(Array.from({ length: messages }, () => usageEvent()));
     }
 
-    it.each([
-      ['a longer one, by the message below the cursor', 30],
-      ['a shorter one, because it ends below the cursor', 5],
-      ['an empty one, because nothing comes', 0],
-    ])('knows %s; notes the gap and reads it from its start', async (_, messages) => {
-      await readTo(10);
-      await recreate(messages);
-      await start();
+    async function isKnown(messages: number): Promise<void> {
       await eventually(async () => {
         expect(await rowsOf('select kind, incarnation, from_offset, to_offset from data_gaps')).toEqual([
           { kind: 'recreated', incarnation: 1, from_offset: '10', to_offset: null },
@@ -311,6 +305,30 @@ describe.each(['amqp', 'stream'] as const)('reading the stream over %s', (protoc
       expect(await rowsOf('select next_offset, incarnation from ingest_cursors')).toEqual([
         { next_offset: String(messages + 1), incarnation: 2 },
       ]);
+    }
+
+    afterEach(() => jest.restoreAllMocks());
+
+    it.each([
+      ['a longer one, by the message below the cursor', 30],
+      ['a shorter one, because it ends below the cursor and stays as it is', 5],
+    ])('knows %s; notes the gap and reads it from its start', async (_, messages) => {
+      jest.replaceProperty(RECREATION, 'unchangedMs', 2_000);
+      await readTo(10);
+      await recreate(messages);
+      await start();
+      await isKnown(messages);
+    });
+
+    it('knows one that was empty by what is written to it after the last commit', async () => {
+      jest.replaceProperty(RECREATION, 'clocksApartMs', 0);
+      await readTo(10);
+      await recreate(0);
+      await start();
+      await sleep(5_000);
+      expect(await rowsOf('select kind from data_gaps')).toEqual([]);
+      await producer.publish([usageEvent()]);
+      await isKnown(1);
     });
 
     it('takes no quiet stream for another one', async () => {

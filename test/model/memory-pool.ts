@@ -75,7 +75,7 @@ export class MemoryPool {
     cursor.owner = replica;
     cursor.renewedAt = Date.now();
     const { epoch, nextOffset, lastMessageHash } = cursor;
-    return [{ epoch, next_offset: String(nextOffset), last_message_hash: lastMessageHash, incarnation: 1, now_ms: Date.now() }]; // prettier-ignore
+    return [{ epoch, next_offset: String(nextOffset), last_message_hash: lastMessageHash, incarnation: 1, committed_at: null, now_ms: Date.now() }]; // prettier-ignore
   }
 
   private async onOwned(

@@ -5,7 +5,7 @@ import { type SessionEnd, type SessionSettings, StreamSession } from '../../src/
 import type { IngestResult, StreamSource, UsageBatch } from '../../src/shared/messages/ingest-usage.command';
 import { usageEvent } from './usage-events';
 
-const CURSOR: OwnedCursor = { partition: 0, epoch: 3, nextOffset: 0, lastMessageHash: null, incarnation: 1, dataThrough: null }; // prettier-ignore
+const CURSOR: OwnedCursor = { partition: 0, epoch: 3, nextOffset: 0, lastMessageHash: null, incarnation: 1, committedAt: null, dataThrough: null }; // prettier-ignore
 const SETTINGS: SessionSettings = {
   stream: 'analytics.usage.v1',
   batchSize: 100,
