@@ -67,6 +67,19 @@ describe('what the documents name', () => {
     expect(strange(/`([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+)(?:=[^`]*)?`/g, known)).toEqual([]);
   });
 
+  it('is a metric that there is', () => {
+    const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts') && !file.endsWith('spec.ts'))
+      .map((file) => readFileSync(join(ROOT, 'src', file), 'utf8'));
+    const names = new Set(
+      sources.flatMap((text) => [...text.matchAll(/name: '(\w+)'/g)].map(([, name]) => name)),
+    );
+    const metric =
+      /`((?:answer|audit|budget|canary|export|http|ingest|rollup|verify)s?_\w*(?:bytes|events|gaps|messages|ratio|rows|running|seconds|total|valid|windows)(?:_total)?)(?:_count|_bucket|_sum)?[`{]/g;
+    expect(strange(metric, (name) => names.has(name))).toEqual([]);
+    expect(TEXTS.flatMap(({ text }) => text.match(metric) ?? []).length).toBeGreaterThan(20);
+  });
+
   it('is a route that there is', () => {
     const routes = Object.keys(openapi.paths).map(
       (route) => new RegExp(`^${route.replaceAll(/\{\w+\}/g, '[^/]+')}$`),
