@@ -1,5 +1,5 @@
 -- Takes one webhook that is due for an attempt; nobody else gets it before $2, also if this process dies.
--- $1 now  $2 when it is due again
+-- $1 due by then  $2 when it is due again
 -- Columns: those of the alert, amounts as text.
 -- Index: budget_alerts_pending.
 update budget_alerts set attempts = attempts + 1, next_attempt_at = $2::timestamptz

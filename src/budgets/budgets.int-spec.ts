@@ -6,11 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EventBus } from '@nestjs/cqrs';
 import { describeEachEngine } from '../../test/support/engines';
+import { eventually } from '../../test/support/eventually';
 import { createTestDatabase, type TestDatabase } from '../../test/support/test-database';
 import { keyOf, startTrial, type TrialService } from '../../test/support/trial-service';
 import { ORG_A, ORG_B, usageEvent } from '../../test/support/usage-events';
 import { BudgetThresholdCrossed } from '../shared/messages/budget-threshold-crossed.event';
-import { HOUR_MS } from '../shared/time-zone';
+import { DAY_MS, HOUR_MS } from '../shared/time-zone';
+import { budgetSpentRatio } from './budget.metrics';
 import { CheckBudgetsCommand } from './commands/check-budgets.command';
 import { DeliverWebhooksCommand } from './commands/deliver-webhooks.command';
 
@@ -29,7 +31,10 @@ describeEachEngine('budgets', (engine) => {
   let receiver: Server;
   let directory: string;
   let received: Received[];
+  /** Of the status 0: none. */
   let answers: { status: number; location?: string }[];
+  /** Runs when a webhook has been received, before it is answered. */
+  let meanwhile: () => unknown;
   const signal = new AbortController().signal;
 
   const [first, second] = [() => replicas[0] as TrialService, () => replicas[1] as TrialService];
@@ -54,25 +59,24 @@ budgets:
     });
   }
 
-  async function spend(cost: string): Promise<void> {
-    const event = usageEvent({
-      eventId: randomUUID(),
-      cost,
-      occurredAt: new Date(NOW.getTime() - 1_000).toISOString(),
-    });
+  async function spend(cost: string, at = NOW.getTime() - 1_000): Promise<void> {
+    const event = usageEvent({ eventId: randomUUID(), cost, occurredAt: new Date(at).toISOString() });
     expect((await first().send('POST', '/events', event)).status).toBeLessThan(300);
   }
 
   beforeEach(async () => {
     received = [];
     answers = [];
+    meanwhile = () => undefined;
     directory = mkdtempSync(join(tmpdir(), 'budgets-'));
     receiver = createServer((request, response) => {
       let body = '';
       request.on('data', (chunk: Buffer) => (body += chunk.toString()));
       request.on('end', () => {
         received.push({ headers: request.headers, body });
+        meanwhile();
         const { status, location } = answers.shift() ?? { status: 204 };
+        if (status === 0) return;
         response.writeHead(status, location === undefined ? {} : { location }).end();
       });
     });
@@ -155,15 +159,43 @@ budgets:
     expect(month.exhaustsAt).not.toBeNull();
   });
 
-  it('fire for the period before as well, as long as its last events may still become visible', async () => {
-    await spend('6');
-    const local = new Date(NOW.getTime());
-    const nextMonth = Date.UTC(local.getUTCFullYear(), local.getUTCMonth() + 1, 1);
-    first().now = new Date(nextMonth + HOUR_MS / 2);
+  it('fire for a month that is over, as long as its events may still come', async () => {
+    const nextMonth = Date.UTC(NOW.getUTCFullYear(), NOW.getUTCMonth() + 1, 1);
+    first().now = new Date(nextMonth + 6 * DAY_MS);
+    await spend('6', nextMonth - 1_000);
     expect(await check(first())).toBe(1);
-    first().now = new Date(nextMonth + 2 * HOUR_MS);
-    await spend('3');
+    await spend('3', nextMonth - 1_000);
+    first().now = new Date(nextMonth + 7 * DAY_MS + 2 * HOUR_MS);
     expect(await check(first())).toBe(0);
+    first().now = new Date(nextMonth + 7 * DAY_MS + HOUR_MS / 2);
+    expect(await check(first())).toBe(1);
+  });
+
+  it('fire for each of the days that are over, as long as their events may still come', async () => {
+    const today = Math.ceil(NOW.getTime() / DAY_MS) * DAY_MS;
+    writeFileSync(
+      join(directory, 'budgets.yaml'),
+      `version: 1\nbudgets:\n  - { org: ${ORG_A}, period: day, amount: '5', thresholds: [100] }\n`,
+    );
+    first().now = new Date(today + 3 * DAY_MS);
+    for (const daysAgo of [0, 1]) await spend('6', today - 1_000 - daysAgo * DAY_MS);
+    expect(await check(first())).toBe(2);
+    const { rows } = await database.pool.query<{ period_name: string }>(
+      'select period_name from budget_alerts',
+    );
+    const names = [0, 1].map((daysAgo) =>
+      new Date(today - 1_000 - daysAgo * DAY_MS).toISOString().slice(0, 10),
+    );
+    expect(rows.map(({ period_name: name }) => name)).toEqual(names);
+  });
+
+  it('keep their metrics while they are checked again', async () => {
+    const series = async () => (await budgetSpentRatio.get()).values.length;
+    await check(first());
+    const checking = check(first());
+    expect(await series()).toBe(2);
+    await checking;
+    expect(await series()).toBe(2);
   });
 
   it('tell by signed webhook, once, with the same id on every attempt', async () => {
@@ -191,6 +223,45 @@ budgets:
       spent: '6',
     });
     expect((await budgetOf()).body.budgets[0].thresholds[0].webhook).toBe('delivered');
+  });
+
+  it('are told once in a run, however long it takes, and not while it is stopped', async () => {
+    await spend('6');
+    await check(first());
+    meanwhile = () => (first().now = new Date(first().now.getTime() + HOUR_MS));
+    answers.push({ status: 500 }, { status: 500 });
+    expect([await deliver(first()), received.length]).toEqual([0, 1]);
+
+    const stopping = new AbortController();
+    meanwhile = () => stopping.abort();
+    answers = [{ status: 0 }];
+    first().now = new Date(first().now.getTime() + HOUR_MS);
+    expect(await first().commands.execute(new DeliverWebhooksCommand(stopping.signal))).toBe(0);
+    expect(received).toHaveLength(2);
+    meanwhile = () => undefined;
+    expect(await deliver(first())).toBe(1);
+    const { rows } = await database.pool.query('select webhook, attempts from budget_alerts');
+    // The first one and the last one; the one between was broken off.
+    expect(rows).toEqual([{ webhook: 'delivered', attempts: 2 }]);
+  });
+
+  it('are checked while a receiver hangs', async () => {
+    answers.push({ status: 0 });
+    await spend('6');
+    replicas.push(
+      await start({ SERVICE_ROLES: 'worker', BUDGET_CHECK_INTERVAL: '50ms', BUDGET_WEBHOOK_TIMEOUT: '1m' }),
+    );
+    await eventually(() => Promise.resolve(expect(received).toHaveLength(1)));
+    await spend('3');
+    await eventually(async () => {
+      const { rows } = await database.pool.query(
+        'select percent, webhook from budget_alerts order by percent',
+      );
+      expect(rows).toEqual([
+        { percent: 50, webhook: 'pending' },
+        { percent: 80, webhook: 'pending' },
+      ]);
+    });
   });
 
   it('follow no redirect, and give up after the attempts that are allowed', async () => {

@@ -14,12 +14,16 @@ import { DeliverWebhooksCommand } from './commands/deliver-webhooks.command';
 
 const NAME = 'budgets';
 
-/** Checks budgets and sends their webhooks every BUDGET_CHECK_INTERVAL, in processes with the role worker; one of them at a time. */
+/**
+ * Checks budgets every BUDGET_CHECK_INTERVAL, in processes with the role worker; one of them at a time. Each of them
+ * then sends the webhooks that it can claim, beside the next checks: a receiver that hangs keeps none waiting.
+ */
 @Injectable()
 export class BudgetsScheduler implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger(BudgetsScheduler.name);
   private readonly stopping = new AbortController();
-  private running: Promise<void> | undefined;
+  private checking: Promise<void> | undefined;
+  private delivering: Promise<void> | undefined;
 
   constructor(
     private readonly config: Config,
@@ -45,24 +49,33 @@ export class BudgetsScheduler implements OnApplicationBootstrap, BeforeApplicati
   async beforeApplicationShutdown(): Promise<void> {
     this.stopping.abort();
     if (this.schedule.doesExist('interval', NAME)) this.schedule.deleteInterval(NAME);
-    await this.running;
+    await Promise.all([this.checking, this.delivering]);
   }
 
   private tick(): void {
-    this.running ??= this.work().finally(() => {
-      this.running = undefined;
+    this.checking ??= this.check().finally(() => {
+      this.checking = undefined;
+      this.delivering ??= this.deliver().finally(() => {
+        this.delivering = undefined;
+      });
     });
   }
 
-  private async work(): Promise<void> {
+  private async check(): Promise<void> {
     try {
-      await this.leases.run(NAME, async () => {
-        await this.commands.execute(new CheckBudgetsCommand());
-        await this.commands.execute(new DeliverWebhooksCommand(this.stopping.signal));
-      });
+      await this.leases.run(NAME, () => this.commands.execute(new CheckBudgetsCommand()));
     } catch (err) {
       if (this.stopping.signal.aborted) return;
       this.logger.error({ err }, 'Budgets could not be checked, trying again at the next interval');
+    }
+  }
+
+  private async deliver(): Promise<void> {
+    try {
+      await this.commands.execute(new DeliverWebhooksCommand(this.stopping.signal));
+    } catch (err) {
+      if (this.stopping.signal.aborted) return;
+      this.logger.error({ err }, 'Webhooks of budgets could not be sent, trying again at the next interval');
     }
   }
 }

@@ -8,15 +8,18 @@ import { COST_DIGITS, unitsOfDecimal } from '../../shared/decimal';
 import { BudgetThresholdCrossed } from '../../shared/messages/budget-threshold-crossed.event';
 import { HOUR_MS } from '../../shared/time-zone';
 import { budgetForecastRatio, budgetSpentRatio, budgetThresholdsCrossed } from '../budget.metrics';
-import { type BudgetStanding, BudgetStandings, periodOf } from '../budget-standings';
-import { type Budget, BudgetsFile } from '../budgets-file';
+import { type BudgetSpend, type BudgetStanding, BudgetStandings } from '../budget-standings';
+import { BudgetsFile } from '../budgets-file';
 
 const fireThresholds = sql('budgets/fire-thresholds');
 
-/** A period is looked at for this long after its end: its last events become visible only then. */
+/** What an event needs at most from being admitted to being visible. */
 const SETTLES_MS = HOUR_MS;
 
-/** Holds spend against every budget and fires the thresholds that it has reached; answers how many fired. */
+/**
+ * Holds spend against every budget and fires the thresholds that it has reached; answers how many fired. A period that
+ * is over is looked at for LATE_HORIZON and an hour more: that long its events may still come.
+ */
 export class CheckBudgetsCommand extends Command<number> {}
 
 /** Each threshold fires once per period: its row in the database is what fires it, whichever process adds it. */
@@ -35,32 +38,27 @@ export class CheckBudgetsHandler implements ICommandHandler<CheckBudgetsCommand>
 
   async execute(): Promise<number> {
     const now = this.clock.now().getTime();
-    const budgets = this.file.all();
-    budgetSpentRatio.reset();
-    budgetForecastRatio.reset();
+    const standings: BudgetStanding[] = [];
     let fired = 0;
-    for (const budget of budgets) {
+    for (const budget of this.file.all()) {
       try {
-        fired += await this.check(budget, now);
+        const standing = await this.standings.of(budget, now);
+        standings.push(standing);
+        fired += await this.fire(standing, now);
+        const since = now - this.config.lateHorizon - SETTLES_MS;
+        for (const spend of await this.standings.ended(budget, since, now))
+          fired += await this.fire(spend, now);
       } catch (err) {
         // One organisation's trouble must not hide the others' thresholds.
         const { orgId, period } = budget;
         this.logger.error({ err, orgId, period }, 'A budget could not be checked and is checked again');
       }
     }
+    measure(standings);
     return fired;
   }
 
-  private async check(budget: Budget, now: number): Promise<number> {
-    const standing = await this.standings.of(budget, now);
-    measure(standing);
-    let fired = await this.fire(standing, now);
-    const { start } = periodOf(budget, now);
-    if (now - start < SETTLES_MS) fired += await this.fire(await this.standings.of(budget, start - 1), now);
-    return fired;
-  }
-
-  private async fire({ budget, periodName, spent, reached }: BudgetStanding, now: number): Promise<number> {
+  private async fire({ budget, periodName, spent, reached }: BudgetSpend, now: number): Promise<number> {
     if (reached.length === 0) return 0;
     const { orgId, period, amount, webhook } = budget;
     const { rows } = await this.pool.query<{ percent: number }>({
@@ -86,11 +84,16 @@ export class CheckBudgetsHandler implements ICommandHandler<CheckBudgetsCommand>
   }
 }
 
-function measure({ budget, spent, method, forecasts }: BudgetStanding): void {
-  const labels = { org_id: budget.orgId, period: budget.period };
-  const amount = Number(unitsOfDecimal(budget.amount, COST_DIGITS));
-  const share = (decimal: string): number => Number(unitsOfDecimal(decimal, COST_DIGITS)) / amount;
-  budgetSpentRatio.set(labels, share(spent));
-  const forecast = forecasts[method];
-  if (forecast !== null) budgetForecastRatio.set(labels, share(forecast));
+/** All at once: a scrape meets the series of this check or of the one before. */
+function measure(standings: readonly BudgetStanding[]): void {
+  budgetSpentRatio.reset();
+  budgetForecastRatio.reset();
+  for (const { budget, spent, method, forecasts } of standings) {
+    const labels = { org_id: budget.orgId, period: budget.period };
+    const amount = Number(unitsOfDecimal(budget.amount, COST_DIGITS));
+    const share = (decimal: string): number => Number(unitsOfDecimal(decimal, COST_DIGITS)) / amount;
+    budgetSpentRatio.set(labels, share(spent));
+    const forecast = forecasts[method];
+    if (forecast !== null) budgetForecastRatio.set(labels, share(forecast));
+  }
 }

@@ -11,11 +11,15 @@ import { Webhooks } from '../webhooks';
 
 const claimWebhook = sql('budgets/claim-webhook');
 const settleWebhook = sql('budgets/settle-webhook');
+const returnWebhook = sql('budgets/return-webhook');
 
 const FIRST_PAUSE_MS = 10_000;
 const LONGEST_PAUSE_MS = HOUR_MS;
 
-/** Sends every webhook of a fired threshold that is due; answers how many were delivered. */
+/**
+ * Attempts every webhook of a fired threshold that is due, each once; answers how many were delivered. What an aborted
+ * `signal` breaks off counts as no attempt.
+ */
 export class DeliverWebhooksCommand extends Command<number> {
   constructor(readonly signal: AbortSignal) {
     super();
@@ -52,24 +56,31 @@ export class DeliverWebhooksHandler implements ICommandHandler<DeliverWebhooksCo
   ) {}
 
   async execute({ signal }: DeliverWebhooksCommand): Promise<number> {
+    // Not a clock that goes on: pauses end while others are sent, and a receiver that hangs would keep it busy for ever.
+    const due = this.clock.now();
     let delivered = 0;
     while (!signal.aborted) {
-      const alert = await this.claim();
+      const alert = await this.claim(due);
       if (!alert) break;
       if ((await this.attempt(alert, signal)) === 'delivered') delivered += 1;
     }
     return delivered;
   }
 
-  private async claim(): Promise<Claimed | undefined> {
-    const now = this.clock.now();
+  private async claim(due: Date): Promise<Claimed | undefined> {
     // Longer than an attempt can take.
-    const again = new Date(now.getTime() + 2 * this.config.budgetWebhookTimeout + FIRST_PAUSE_MS);
-    const { rows } = await this.pool.query<Claimed>({ ...claimWebhook, values: [now, again] });
+    const again = new Date(
+      this.clock.now().getTime() + 2 * this.config.budgetWebhookTimeout + FIRST_PAUSE_MS,
+    );
+    const { rows } = await this.pool.query<Claimed>({ ...claimWebhook, values: [due, again] });
     return rows[0];
   }
 
-  private async attempt(alert: Claimed, signal: AbortSignal): Promise<(typeof WEBHOOK_OUTCOMES)[number]> {
+  /** `undefined` when it was broken off. */
+  private async attempt(
+    alert: Claimed,
+    signal: AbortSignal,
+  ): Promise<(typeof WEBHOOK_OUTCOMES)[number] | undefined> {
     const { alertId, orgId, period, attempts } = alert;
     const budget = this.file.of(orgId).find((each) => each.period === period);
     const url = budget?.webhook ?? null;
@@ -77,6 +88,10 @@ export class DeliverWebhooksHandler implements ICommandHandler<DeliverWebhooksCo
       url === null
         ? 'The budget names no webhook any more.'
         : await this.webhooks.send(url, alertId, bodyOf(alert), signal);
+    if (failure !== null && signal.aborted) {
+      await this.pool.query({ ...returnWebhook, values: [alertId, attempts, this.clock.now()] });
+      return undefined;
+    }
     const outcome =
       failure === null
         ? 'delivered'
