@@ -80,6 +80,20 @@ describe('what the documents name', () => {
     expect(TEXTS.flatMap(({ text }) => text.match(metric) ?? []).length).toBeGreaterThan(20);
   });
 
+  it('is a dashboard that there is, and each of them is in docs/grafana.md', () => {
+    const chart = join(ROOT, 'charts', 'usage-analytics');
+    const titles = ['dashboards', 'dashboards-prometheus'].flatMap((directory) =>
+      readdirSync(join(chart, directory)).map((file) => {
+        return (JSON.parse(readFileSync(join(chart, directory, file), 'utf8')) as { title: string }).title;
+      }),
+    );
+    expect(strange(/dashboard "([^"]+)"/g, (title) => titles.includes(title))).toEqual([]);
+    const page = readFileSync(join(ROOT, 'docs', 'grafana.md'), 'utf8');
+    expect(
+      titles.filter((title) => !new RegExp(`^\\| ${title} +\\||dashboard, ${title} `, 'm').test(page)),
+    ).toEqual([]);
+  });
+
   it('is a route that there is', () => {
     const routes = Object.keys(openapi.paths).map(
       (route) => new RegExp(`^${route.replaceAll(/\{\w+\}/g, '[^/]+')}$`),
