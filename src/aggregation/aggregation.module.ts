@@ -8,6 +8,7 @@ import { GetReliabilityHandler } from './queries/get-reliability.query';
 import { GetSpendHandler } from './queries/get-spend.query';
 import { GetUsageHandler } from './queries/get-usage.query';
 import { GetSummaryHandler } from './queries/get-summary.query';
+import { QuestionLimits } from './question-limits';
 import { ListClientsHandler } from './queries/list-clients.query';
 import { ListErrorsHandler } from './queries/list-errors.query';
 import { ListModelsHandler } from './queries/list-models.query';
@@ -19,6 +20,7 @@ import { SeriesReader } from './series-reader';
   controllers: [OrgUsageController, PlatformUsageController],
   providers: [
     ClosedBuckets,
+    QuestionLimits,
     SeriesReader,
     GetUsageHandler,
     GetReliabilityHandler,

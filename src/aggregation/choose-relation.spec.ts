@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { NOTHING_DROPPED } from '../../test/support/nothing-dropped';
 import { AppError } from '../shared/errors';
 import { bucketsCovering } from '../shared/time-window';
 import { DAY_MS, GRANULARITIES, HOUR_MS, MINUTE_MS, TimeZone } from '../shared/time-zone';
@@ -11,6 +12,7 @@ const LIMITS = {
   retentionHourly: 396 * DAY_MS,
   retentionDaily: 396 * DAY_MS,
   rawWindowLimit: 7 * DAY_MS,
+  keptFrom: NOTHING_DROPPED,
 };
 const GRAINS = {
   org_usage_daily: DAY_MS,
@@ -26,17 +28,17 @@ const GRAINS = {
   usage_events: 1,
 } as const;
 const RETENTIONS = {
-  org_usage_daily: LIMITS.retentionDaily,
-  org_usage_hourly: LIMITS.retentionHourly,
-  model_latency_daily: LIMITS.retentionDaily,
-  model_latency_hourly: LIMITS.retentionHourly,
-  usage_daily: LIMITS.retentionDaily,
-  usage_hourly: LIMITS.retentionHourly,
-  org_usage_15min: LIMITS.retention15min,
-  usage_15min: LIMITS.retention15min,
-  latency_daily: LIMITS.retentionDaily,
-  latency_hourly: LIMITS.retentionHourly,
-  usage_events: LIMITS.rawRetention,
+  org_usage_daily: 'retentionDaily',
+  org_usage_hourly: 'retentionHourly',
+  model_latency_daily: 'retentionDaily',
+  model_latency_hourly: 'retentionHourly',
+  usage_daily: 'retentionDaily',
+  usage_hourly: 'retentionHourly',
+  org_usage_15min: 'retention15min',
+  usage_15min: 'retention15min',
+  latency_daily: 'retentionDaily',
+  latency_hourly: 'retentionHourly',
+  usage_events: 'rawRetention',
 } as const;
 
 const zones = fc.constantFrom(...Intl.supportedValuesOf('timeZone'), 'UTC', 'UTC', 'UTC');
@@ -124,7 +126,7 @@ describe('the relation that answers', () => {
         answered += 1;
         const { start, end, starts } = asked.buckets;
         expect([...starts, end].every((boundary) => boundary % GRAINS[relation] === 0)).toBe(true);
-        expect(start).toBeGreaterThanOrEqual(wholeSince(RETENTIONS[relation], NOW));
+        expect(start).toBeGreaterThanOrEqual(wholeSince(RETENTIONS[relation], LIMITS, NOW));
         if (relation !== 'usage_events') expect(asked.dimensions.has('status')).toBe(false);
         if (relation.includes('latency')) expect(asked.dimensions.has('client')).toBe(false);
         if (relation.startsWith('org_usage')) expect(asked.dimensions.has('model')).toBe(false);
@@ -151,6 +153,17 @@ describe('the relation that answers', () => {
         }
       }),
     );
+  });
+
+  it('is not one of which a shorter retention has dropped the beginning', () => {
+    const asked = { zone: 'Asia/Kolkata', daysAgo: 80, granularity: 'hour' } as const;
+    expect(choose(asked)).toBe('org_usage_15min');
+    const keptFrom = { ...NOTHING_DROPPED, retention15min: Date.parse('2026-09-06T00:00:00Z') };
+    expect(() => chooseRelation(demand(asked), { ...LIMITS, keptFrom }, NOW)).toThrow(
+      'start: 2026-09-06T00:30:00.000Z or later.',
+    );
+    const whole = demand({ ...asked, daysAgo: 60 });
+    expect(chooseRelation(whole, { ...LIMITS, keptFrom }, NOW)).toBe('org_usage_15min');
   });
 
   it('that does not exist is refused with each way to ask instead, the easiest first', () => {

@@ -23,13 +23,15 @@ export type Relation = Rollup | Sketch | 'usage_events';
 export const DIMENSIONS = ['org', 'model', 'client', 'status'] as const;
 export type Dimension = (typeof DIMENSIONS)[number];
 
+/** The settings that say how long relations are kept. */
+export const RETENTIONS = ['rawRetention', 'retention15min', 'retentionHourly', 'retentionDaily'] as const;
+export type Retention = (typeof RETENTIONS)[number];
+
 /** How long each relation is kept and how much of the single events one question may read, in milliseconds. */
-export interface AnswerLimits {
-  readonly rawRetention: number;
-  readonly retention15min: number;
-  readonly retentionHourly: number;
-  readonly retentionDaily: number;
+export interface AnswerLimits extends Readonly<Record<Retention, number>> {
   readonly rawWindowLimit: number;
+  /** From when on relations are kept whatever their retention is now, in milliseconds since the epoch. */
+  readonly keptFrom: Readonly<Record<Retention, number>>;
 }
 
 /** What a question needs of the relation that answers it. */
@@ -52,7 +54,7 @@ interface Candidate {
   readonly lacks: readonly Dimension[];
   /** Sums over all organisations: only such questions may come to it. */
   readonly platformWide?: true;
-  readonly retention: keyof AnswerLimits;
+  readonly retention: Retention;
 }
 
 /** Cheapest first. */
@@ -116,9 +118,13 @@ function consider(
   }));
 }
 
-/** Since when a relation is whole: retention drops whole days of UTC, and not before they are past it. */
-export function wholeSince(retention: number, now: Date): number {
-  return TimeZone.UTC.floor(now.getTime() - retention, 'day');
+/**
+ * Since when the relations of a retention are whole: it drops whole days of UTC, and not before they are past it. What a
+ * shorter one has dropped does not come back.
+ */
+export function wholeSince(retention: Retention, limits: AnswerLimits, now: Date): number {
+  const since = TimeZone.UTC.floor(now.getTime() - limits[retention], 'day');
+  return Math.max(since, limits.keptFrom[retention]);
 }
 
 /**
@@ -126,7 +132,7 @@ export function wholeSince(retention: number, now: Date): number {
  * on they are kept, or how long the window may be.
  */
 export function requireEvents({ start, end }: TimeWindow, limits: AnswerLimits, now: Date): void {
-  const since = wholeSince(limits.rawRetention, now);
+  const since = wholeSince('rawRetention', limits, now);
   const violations: Violation[] = [];
   if (start < since) {
     violations.push({ parameter: 'start', detail: `${new Date(since).toISOString()} or later` });
@@ -151,7 +157,7 @@ function remediesFor(candidate: Candidate, demand: Demand, limits: AnswerLimits,
     const detail = dimension === 'client' ? 'without client, and no clientId' : `without ${dimension}`;
     remedies.push({ parameter: 'groupBy', detail, hardness: 0 });
   }
-  const since = wholeSince(limits[candidate.retention], now);
+  const since = wholeSince(candidate.retention, limits, now);
   if (buckets.start < since) {
     const first = new Date(buckets.zone.ceil(since, buckets.granularity)).toISOString();
     remedies.push({ parameter: 'start', detail: `${first} or later`, hardness: since });

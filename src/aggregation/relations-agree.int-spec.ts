@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { closedBucketsWith } from '../../test/support/closed-buckets';
 import { comparable } from '../../test/support/comparable-cells';
 import { describeEachEngine } from '../../test/support/engines';
+import { NOTHING_DROPPED } from '../../test/support/nothing-dropped';
 import { BIG_ORG, EVENTS, NOW, SMALL_ORG } from '../../test/support/recount';
 import { rolledUpDatabase } from '../../test/support/rolled-up-database';
 import type { TestDatabase } from '../../test/support/test-database';
@@ -19,6 +20,7 @@ const LIMITS = {
   retentionHourly: 396 * DAY_MS,
   retentionDaily: 396 * DAY_MS,
   rawWindowLimit: 7 * DAY_MS,
+  keptFrom: NOTHING_DROPPED,
   maxPoints: 100_000,
 };
 /** Whole hours, halves and quarters; a zone that is set by half an hour; UTC, where days are whole days of UTC, most often. */

@@ -13,6 +13,7 @@ const claimDirtyWindows = sql('aggregation/claim-dirty-windows');
 const forgetDirtyWindows = sql('aggregation/forget-dirty-windows');
 const holdRollupState = sql('aggregation/hold-rollup-state');
 const moveRawFrom = sql('aggregation/move-raw-from');
+const moveKeptFrom = sql('aggregation/move-kept-from');
 
 /** `null` stands for "nothing yet". */
 export interface RollupProgress {
@@ -22,6 +23,15 @@ export interface RollupProgress {
   readonly materializedThrough: Date | null;
   /** Events below it are refused and may be dropped; rollups below it stay as they are. */
   readonly rawFrom: Date | null;
+  /** Rollups below these may be dropped. */
+  readonly keptFrom: KeptRollups;
+}
+
+/** From when on rollups are kept, by the width of their buckets; `null` while nothing was dropped. */
+export interface KeptRollups {
+  readonly quarterHours: Date | null;
+  readonly hours: Date | null;
+  readonly days: Date | null;
 }
 
 /** A closed hour of an organisation that late events touched, as it was when it was claimed. */
@@ -41,10 +51,18 @@ export class RollupState {
       watermark: Date | null;
       materialized_through: Date | null;
       raw_from: Date | null;
+      quarter_hours_from: Date | null;
+      hours_from: Date | null;
+      days_from: Date | null;
     }>(readState);
     const [row] = rows;
     if (!row) throw new Error('The table rollup_state has lost its row.');
-    return { watermark: row.watermark, materializedThrough: row.materialized_through, rawFrom: row.raw_from };
+    return {
+      watermark: row.watermark,
+      materializedThrough: row.materialized_through,
+      rawFrom: row.raw_from,
+      keptFrom: { quarterHours: row.quarter_hours_from, hours: row.hours_from, days: row.days_from },
+    };
   }
 
   /**
@@ -84,6 +102,14 @@ export class RollupState {
       await client.query(holdRollupState.text);
       const { rowCount } = await client.query(moveRawFrom.text, [rawFrom]);
       return rowCount === 1;
+    });
+  }
+
+  /** Records from when on rollups are kept; answers false, and records nothing, while a batch takes long. */
+  async giveUpRollupsBelow({ quarterHours, hours, days }: KeptRollups): Promise<boolean> {
+    return this.unlessBatchesTakeLong(async (client) => {
+      await client.query(moveKeptFrom.text, [quarterHours, hours, days]);
+      return true;
     });
   }
 

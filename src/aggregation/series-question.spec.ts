@@ -1,3 +1,4 @@
+import { NOTHING_DROPPED } from '../../test/support/nothing-dropped';
 import { AppError } from '../shared/errors';
 import { DAY_MS } from '../shared/time-zone';
 import type { SeriesParameters } from './series-parameters.dto';
@@ -12,6 +13,7 @@ const CONTEXT: QuestionContext = {
     retentionHourly: 396 * DAY_MS,
     retentionDaily: 396 * DAY_MS,
     rawWindowLimit: 7 * DAY_MS,
+    keptFrom: NOTHING_DROPPED,
     maxPoints: 10_000,
   },
   platformWide: false,

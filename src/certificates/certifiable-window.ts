@@ -11,13 +11,13 @@ interface WindowParameters {
 }
 
 /**
- * The window, widened to whole hours of UTC, which is what the ledger counts by. Throws `AppError` that says what can be
- * asked for.
+ * The window, widened to whole hours of UTC, which is what the ledger counts by. `hoursFrom`: what retention has recorded
+ * of hourly rollups. Throws `AppError` that says what can be asked for.
  */
 export function certifiableWindow(
   { start: startText, end: endText, timezone = 'UTC' }: WindowParameters,
   now: number,
-  { retentionHourly }: { readonly retentionHourly: number },
+  { retentionHourly, hoursFrom }: { readonly retentionHourly: number; readonly hoursFrom: Date | null },
 ): TimeWindow {
   const zone = TimeZone.named(timezone);
   if (!zone) throw AppError.invalidParameter('timezone', 'must be a time zone of the IANA database such as Europe/Berlin.'); // prettier-ignore
@@ -29,7 +29,8 @@ export function certifiableWindow(
   if (end - start > MAX_DAYS * DAY_MS)
     throw AppError.invalidParameter('end', `must be at most ${MAX_DAYS} days after start.`);
   if (start > now) throw AppError.invalidParameter('start', 'must be in the past.');
-  const earliest = Math.ceil((now - retentionHourly) / DAY_MS) * DAY_MS;
+  const retained = Math.ceil((now - retentionHourly) / DAY_MS) * DAY_MS;
+  const earliest = Math.max(retained, hoursFrom?.getTime() ?? -Infinity);
   if (start < earliest) {
     throw new AppError(
       'unanswerable',

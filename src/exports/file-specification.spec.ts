@@ -5,6 +5,7 @@ import { bucketsOf, type FileSpecification, relationOf, specifyFile } from './fi
 
 const NOW = Date.parse('2026-11-08T06:00:00Z');
 const RETENTION = { rawRetention: 30 * DAY_MS, retention15min: 90 * DAY_MS, retentionHourly: 396 * DAY_MS };
+const NOTHING_DROPPED = { usage_events: -Infinity, usage_15min: -Infinity, usage_hourly: -Infinity };
 const NO_FILTERS = { modelIds: [], clientIds: [], statuses: [] };
 
 function asked(start: string, end: string, change: Partial<FileSpecification> = {}): FileSpecification {
@@ -34,6 +35,7 @@ describe('what a file is to hold', () => {
       asked('2026-10-24T12:00:00Z', '2026-10-25T12:00:00Z', { timeZone: 'Europe/Berlin' }),
       NOW,
       RETENTION,
+      NOTHING_DROPPED,
     );
     expect(new Date(window.start).toISOString()).toBe('2026-10-23T22:00:00.000Z');
     expect(new Date(window.end).toISOString()).toBe('2026-10-25T23:00:00.000Z');
@@ -42,7 +44,7 @@ describe('what a file is to hold', () => {
   it('may be a month of 31 days whose clock is set back', () => {
     const month = asked('2026-09-30T22:00:00Z', '2026-10-31T23:00:00Z', { timeZone: 'Europe/Berlin' });
     for (const granularity of ['hourly', 'daily', 'monthly'] as const) {
-      const { window } = specifyFile({ ...month, granularity }, NOW, RETENTION);
+      const { window } = specifyFile({ ...month, granularity }, NOW, RETENTION, NOTHING_DROPPED);
       expect(window).toEqual(month.window);
       expect((window.end - window.start) / HOUR_MS).toBe(745);
     }
@@ -50,7 +52,7 @@ describe('what a file is to hold', () => {
 
   it('may not be longer than 31 days, and says what it would cover', () => {
     const refusal = refusalOf(() =>
-      specifyFile(asked('2026-10-01T12:00:00Z', '2026-11-01T12:00:00Z'), NOW, RETENTION),
+      specifyFile(asked('2026-10-01T12:00:00Z', '2026-11-01T12:00:00Z'), NOW, RETENTION, NOTHING_DROPPED),
     );
     expect(refusal.kind).toBe('invalid');
     expect(refusal.message).toContain('2026-10-01T00:00:00.000Z to 2026-11-02T00:00:00.000Z');
@@ -77,7 +79,7 @@ describe('what a file is to hold', () => {
       '/filters/statuses',
     ],
   ])('may not have %s', (_, specification, pointer) => {
-    const refusal = refusalOf(() => specifyFile(specification, NOW, RETENTION));
+    const refusal = refusalOf(() => specifyFile(specification, NOW, RETENTION, NOTHING_DROPPED));
     expect(refusal.kind).toBe('invalid');
     expect(refusal.violations[0]?.pointer).toBe(pointer);
   });
@@ -91,24 +93,38 @@ describe('what a file is to hold', () => {
     ],
     ['hours', asked('2025-09-01T00:00:00Z', '2025-09-02T00:00:00Z'), 396],
   ])('may not have %s that are no longer kept', (_, specification, days) => {
-    const refusal = refusalOf(() => specifyFile(specification, NOW, RETENTION));
+    const refusal = refusalOf(() => specifyFile(specification, NOW, RETENTION, NOTHING_DROPPED));
     expect(refusal.kind).toBe('unanswerable');
-    expect(refusal.message).toContain(`${days} days`);
+    expect(refusal.message).toContain(`kept from ${new Date(NOW - days * DAY_MS).toISOString()} on`);
+  });
+
+  it('may not begin before what a shorter retention has dropped', () => {
+    const half = asked('2026-10-10T18:30:00Z', '2026-10-12T18:30:00Z', { timeZone: 'Asia/Kolkata' });
+    const kept = { ...NOTHING_DROPPED, usage_15min: Date.parse('2026-10-11T00:00:00Z') };
+    expect(refusalOf(() => specifyFile(half, NOW, RETENTION, kept)).message).toContain(
+      'kept from 2026-10-11T00:00:00.000Z on',
+    );
+    expect(specifyFile({ ...half, timeZone: 'UTC' }, NOW, RETENTION, kept).granularity).toBe('daily');
   });
 
   it('is single events of exactly the window that was asked for', () => {
     const events = asked('2026-11-01T00:00:00.123Z', '2026-11-01T00:00:00.456Z', { granularity: 'events' });
-    expect(specifyFile(events, NOW, RETENTION).window).toEqual(events.window);
+    expect(specifyFile(events, NOW, RETENTION, NOTHING_DROPPED).window).toEqual(events.window);
     expect(bucketsOf(events)).toBeNull();
   });
 
   it('follows FOCUS 1.4 unless 1.2 is asked for', () => {
     const window = ['2026-10-01T00:00:00Z', '2026-10-02T00:00:00Z'] as const;
-    expect(specifyFile(asked(...window, { format: 'focus' }), NOW, RETENTION).focusVersion).toBe('1.4');
     expect(
-      specifyFile(asked(...window, { format: 'focus', focusVersion: '1.2' }), NOW, RETENTION).focusVersion,
+      specifyFile(asked(...window, { format: 'focus' }), NOW, RETENTION, NOTHING_DROPPED).focusVersion,
+    ).toBe('1.4');
+    expect(
+      specifyFile(asked(...window, { format: 'focus', focusVersion: '1.2' }), NOW, RETENTION, NOTHING_DROPPED)
+        .focusVersion,
     ).toBe('1.2');
-    expect(specifyFile(asked(...window, { focusVersion: '1.2' }), NOW, RETENTION).focusVersion).toBeNull();
+    expect(
+      specifyFile(asked(...window, { focusVersion: '1.2' }), NOW, RETENTION, NOTHING_DROPPED).focusVersion,
+    ).toBeNull();
   });
 
   it('is read from a relation of which every bucket lies in one of its own', () => {
@@ -130,7 +146,12 @@ describe('what a file is to hold', () => {
             ...asked('2026-10-01', '2026-10-02', { timeZone, granularity }),
             window: { start, end: start + 1 },
           };
-          const { window } = specifyFile(file, NOW, { ...RETENTION, retention15min: 396 * DAY_MS });
+          const { window } = specifyFile(
+            file,
+            NOW,
+            { ...RETENTION, retention15min: 396 * DAY_MS },
+            NOTHING_DROPPED,
+          );
           const buckets = bucketsOf({ ...file, window });
           if (!buckets) throw new Error('There are buckets.');
           expect([buckets.start, buckets.end]).toEqual([window.start, window.end]);

@@ -35,7 +35,7 @@ export interface FileSpecification {
   readonly focusVersion: FocusVersion | null;
 }
 
-/** How long the relations that files are read from reach back, in milliseconds. */
+/** How long the relations that files are read from are kept, in milliseconds. */
 export interface Retention {
   readonly rawRetention: number;
   readonly retention15min: number;
@@ -44,13 +44,22 @@ export interface Retention {
 
 export type UsageRelation = 'usage_15min' | 'usage_hourly';
 
+/** From when on each relation is kept, in milliseconds since the epoch. */
+export type KeptFrom = Readonly<Record<UsageRelation | 'usage_events', number>>;
+
 const BUCKET_OF = { hourly: 'hour', daily: 'day', monthly: 'month' } as const;
 
 /**
- * Snaps the window outward to whole buckets and checks that the file can be made. Throws `AppError` that says which
- * limit is not kept and what can be asked for instead.
+ * Snaps the window outward to whole buckets and checks that the file can be made. `kept`: what retention has recorded,
+ * which says more than its length where that was shorter before. Throws `AppError` that says which limit is not kept and
+ * what can be asked for instead.
  */
-export function specifyFile(asked: FileSpecification, now: number, retention: Retention): FileSpecification {
+export function specifyFile(
+  asked: FileSpecification,
+  now: number,
+  retention: Retention,
+  kept: KeptFrom,
+): FileSpecification {
   const zone = zoneOf(asked);
   if (asked.window.start >= asked.window.end)
     throw invalidField('/window/end', 'must be after window.start.');
@@ -74,7 +83,11 @@ export function specifyFile(asked: FileSpecification, now: number, retention: Re
     window,
     focusVersion: asked.format === 'focus' ? (asked.focusVersion ?? '1.4') : null,
   };
-  assertRetained(specification, now, retention);
+  assertKept(specification, {
+    usage_events: Math.max(now - retention.rawRetention, kept.usage_events),
+    usage_15min: Math.max(now - retention.retention15min, kept.usage_15min),
+    usage_hourly: Math.max(now - retention.retentionHourly, kept.usage_hourly),
+  });
   return specification;
 }
 
@@ -87,6 +100,25 @@ export function bucketsOf({ window, granularity, timeZone }: FileSpecification):
 /** The coarsest relation of which every bucket lies in one bucket of the file. */
 export function relationOf({ starts, end }: Buckets): UsageRelation {
   return [...starts, end].every((boundary) => boundary % HOUR_MS === 0) ? 'usage_hourly' : 'usage_15min';
+}
+
+/** Throws `AppError('unanswerable')` where the window begins before what the file is made of is kept. */
+export function assertKept(specification: FileSpecification, kept: KeptFrom): void {
+  const { window, granularity, timeZone } = specification;
+  const buckets = bucketsOf(specification);
+  const relation = buckets === null ? 'usage_events' : relationOf(buckets);
+  const from = kept[relation];
+  if (window.start >= from) return;
+  const what = {
+    usage_events: 'Single events',
+    usage_15min: `Rollups that can be cut into ${granularity} buckets of ${timeZone}`,
+    usage_hourly: 'Hourly rollups',
+  }[relation];
+  const instead = relation === 'usage_events' ? ', or ask for the granularity hourly' : '';
+  throw new AppError(
+    'unanswerable',
+    `${what} are kept from ${iso(from)} on: the window must begin then or later${instead}.`,
+  );
 }
 
 export function zoneOf({ timeZone }: Pick<FileSpecification, 'timeZone'>): TimeZone {
@@ -105,25 +137,6 @@ function wholeBuckets(asked: FileSpecification, zone: TimeZone): TimeWindow {
 /** The same time of day so many days later: days of 23 and 25 hours count as days. */
 function daysAfter(start: number, days: number, zone: TimeZone): number {
   return zone.instantOf(start + zone.offsetAt(start) + days * DAY_MS);
-}
-
-function assertRetained(specification: FileSpecification, now: number, retention: Retention): void {
-  const buckets = bucketsOf(specification);
-  const [kept, what] =
-    buckets === null
-      ? [retention.rawRetention, 'Single events are']
-      : relationOf(buckets) === 'usage_15min'
-        ? [
-            retention.retention15min,
-            `Rollups that can be cut into ${specification.granularity} buckets of ${specification.timeZone} are`,
-          ]
-        : [retention.retentionHourly, 'Hourly rollups are'];
-  const from = now - kept;
-  if (specification.window.start >= from) return;
-  throw new AppError(
-    'unanswerable',
-    `${what} kept for ${Math.floor(kept / DAY_MS)} days: the window must begin at ${iso(from)} or later${buckets === null ? ', or ask for the granularity hourly' : ''}.`,
-  );
 }
 
 function iso(instant: number): string {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { closedBucketsWith, type CountedMemory } from '../support/closed-buckets';
 import { comparable } from '../support/comparable-cells';
 import { describeEachEngine } from '../support/engines';
+import { NOTHING_DROPPED } from '../support/nothing-dropped';
 import { relationBehind } from '../support/relation-behind';
 import { createTestDatabase, type TestDatabase } from '../support/test-database';
 import { startTrial, type TrialService } from '../support/trial-service';
@@ -20,6 +21,7 @@ const LIMITS = {
   retentionHourly: 396 * DAY_MS,
   retentionDaily: 396 * DAY_MS,
   rawWindowLimit: 7 * DAY_MS,
+  keptFrom: NOTHING_DROPPED,
   maxPoints: 10_000,
 };
 const ADMIN = { id: 'x', kind: 'api-key', roles: ['platform-admin'], orgId: null } as const;

@@ -19,9 +19,10 @@ const GRACE_MS = HOUR_MS;
 /**
  * Makes the partitions of the days to come, drops what is past its retention and compresses what is due.
  *
- * Raw events go in two runs: one announces from where on they are kept, when every rollup below is final, and a later
- * one drops what lies below. So no refresh that began before the announcement can still be reading them. Answers the
- * announced instant, or `undefined` when a refresh kept the lease.
+ * Events and rollups go in two runs: one announces from where on they are kept, and a later one drops what lies below. So
+ * whoever reads knows before it is gone, and still does when the retention has become longer. Events are announced when
+ * every rollup below is final: no refresh that began before can still be reading them. Answers the instant announced for
+ * events, or `undefined` when a refresh kept the lease.
  */
 export class ExpireDataCommand extends Command<{ rawFrom: Date | null } | undefined> {
   constructor(readonly signal?: AbortSignal) {
@@ -49,17 +50,21 @@ export class ExpireDataHandler implements ICommandHandler<ExpireDataCommand> {
 
   private async expire(now: Date): Promise<{ rawFrom: Date | null }> {
     const { config } = this;
-    const { rawFrom, materializedThrough } = await this.state.read();
+    const { rawFrom, keptFrom, materializedThrough } = await this.state.read();
     await this.engine.expire({
       events: rawFrom,
       // A question that began before the last advance still reads the hour that was open then.
       openHour: materializedThrough && startOfBucket(before(materializedThrough, DAY_MS), HOUR_MS),
-      quarterHours: before(now, config.retention15min),
-      hours: before(now, config.retentionHourly),
-      days: before(now, config.retentionDaily),
+      ...keptFrom,
       keys: before(now, config.dedupeWindow),
       batches: before(now, config.rawRetention),
       compression: before(now, config.compressAfter),
+    });
+    // Where a batch takes long the next run does it.
+    await this.state.giveUpRollupsBelow({
+      quarterHours: startOfBucket(before(now, config.retention15min), DAY_MS),
+      hours: startOfBucket(before(now, config.retentionHourly), DAY_MS),
+      days: startOfBucket(before(now, config.retentionDaily), DAY_MS),
     });
     const next = startOfBucket(before(now, config.rawRetention + GRACE_MS), DAY_MS);
     if (rawFrom && next <= rawFrom) return { rawFrom };

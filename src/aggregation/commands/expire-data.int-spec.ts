@@ -56,6 +56,25 @@ describeEachEngine('the expiry of data', (kind) => {
     });
   });
 
+  it('announces from when on rollups are kept, and drops what lies below a run later', async () => {
+    await trial.ingest(evenly(START - 2 * DAY_MS, START, 300));
+    await trial.worker.refresh();
+    trial.clock.milliseconds += 40 * DAY_MS;
+    const requests = async (): Promise<number> => {
+      const { rows } = await trial.database.pool.query<{ requests: string | null }>(
+        'select sum(requests) as requests from usage_15min',
+      );
+      return Number(rows[0]?.requests ?? 0);
+    };
+    await trial.worker.expire();
+    expect(await requests()).toBe(300);
+    // Kept for 10 days, whole ones of UTC.
+    const { keptFrom } = await trial.worker.state.read();
+    expect(keptFrom.quarterHours).toEqual(new Date(Date.UTC(2026, 10, 19)));
+    await trial.worker.expire();
+    expect(await requests()).toBe(0);
+  });
+
   it('stays exact while late events, refreshes and expiry of two processes run into each other', async () => {
     const other = workerOn(trial.database, trial.clock);
     const end = START + 4 * DAY_MS;

@@ -1,8 +1,8 @@
 import { type IQueryHandler, Query, QueryBus, QueryHandler } from '@nestjs/cqrs';
-import { Config } from '../../platform/config/config';
 import { Clock } from '../../shared/clock';
 import { GetFreshnessQuery } from '../../shared/messages/get-freshness.query';
 import type { Tabular } from '../answer-format.interceptor';
+import { QuestionLimits } from '../question-limits';
 import { type ReliabilityAnswer, reliabilityAnswer } from '../reliability-answer';
 import type { PlatformReliabilityParameters } from '../series-parameters.dto';
 import { askPercentiles, askSeries } from '../series-question';
@@ -18,8 +18,8 @@ export class GetPlatformReliabilityQuery extends Query<Tabular<ReliabilityAnswer
 @QueryHandler(GetPlatformReliabilityQuery)
 export class GetPlatformReliabilityHandler implements IQueryHandler<GetPlatformReliabilityQuery> {
   constructor(
-    private readonly config: Config,
     private readonly clock: Clock,
+    private readonly limits: QuestionLimits,
     private readonly queries: QueryBus,
     private readonly reader: SeriesReader,
   ) {}
@@ -27,7 +27,7 @@ export class GetPlatformReliabilityHandler implements IQueryHandler<GetPlatformR
   async execute({ parameters }: GetPlatformReliabilityQuery): Promise<Tabular<ReliabilityAnswer>> {
     const question = askSeries(parameters, {
       now: this.clock.now(),
-      limits: this.config,
+      limits: await this.limits.read(),
       platformWide: true,
       percentiles: askPercentiles(parameters.percentile),
     });

@@ -1,9 +1,9 @@
 import { type IQueryHandler, Query, QueryBus, QueryHandler } from '@nestjs/cqrs';
 import type { OrgScope } from '../../access/principal';
-import { Config } from '../../platform/config/config';
 import { Clock } from '../../shared/clock';
 import { GetFreshnessQuery } from '../../shared/messages/get-freshness.query';
 import type { Tabular } from '../answer-format.interceptor';
+import { QuestionLimits } from '../question-limits';
 import { type ReliabilityAnswer, reliabilityAnswer } from '../reliability-answer';
 import type { ReliabilityParameters } from '../series-parameters.dto';
 import { askPercentiles, askSeries } from '../series-question';
@@ -22,8 +22,8 @@ export class GetReliabilityQuery extends Query<Tabular<ReliabilityAnswer>> {
 @QueryHandler(GetReliabilityQuery)
 export class GetReliabilityHandler implements IQueryHandler<GetReliabilityQuery> {
   constructor(
-    private readonly config: Config,
     private readonly clock: Clock,
+    private readonly limits: QuestionLimits,
     private readonly queries: QueryBus,
     private readonly reader: SeriesReader,
   ) {}
@@ -31,7 +31,7 @@ export class GetReliabilityHandler implements IQueryHandler<GetReliabilityQuery>
   async execute({ scope, parameters }: GetReliabilityQuery): Promise<Tabular<ReliabilityAnswer>> {
     const question = askSeries(parameters, {
       now: this.clock.now(),
-      limits: this.config,
+      limits: await this.limits.read(),
       platformWide: false,
       percentiles: askPercentiles(parameters.percentile),
     });

@@ -1,10 +1,10 @@
 import { type IQueryHandler, QueryHandler } from '@nestjs/cqrs';
-import { Config } from '../../platform/config/config';
 import { ApiPool } from '../../platform/database/pools';
 import { sqlOver } from '../../platform/database/sql';
 import { Clock } from '../../shared/clock';
 import { GetSpendQuery } from '../../shared/messages/get-spend.query';
 import { chooseRelation, type Relation, ROLLUPS } from '../choose-relation';
+import { QuestionLimits } from '../question-limits';
 import { inReadingTransaction } from '../reading-transaction';
 
 const spend = sqlOver<Relation>('aggregation/spend', ROLLUPS);
@@ -13,14 +13,14 @@ const spend = sqlOver<Relation>('aggregation/spend', ROLLUPS);
 @QueryHandler(GetSpendQuery)
 export class GetSpendHandler implements IQueryHandler<GetSpendQuery> {
   constructor(
-    private readonly config: Config,
     private readonly clock: Clock,
+    private readonly limits: QuestionLimits,
     private readonly pool: ApiPool,
   ) {}
 
   async execute({ orgId, buckets }: GetSpendQuery): Promise<readonly string[]> {
     const demand = { of: 'counts', buckets, dimensions: new Set<never>(), platformWide: false } as const;
-    const relation = chooseRelation(demand, this.config, this.clock.now());
+    const relation = chooseRelation(demand, await this.limits.read(), this.clock.now());
     const { rows } = await inReadingTransaction(this.pool, (client) =>
       client.query<{ index: number; cost: string }>({
         ...spend.over(relation),

@@ -5,6 +5,7 @@ import { Clock } from '../../shared/clock';
 import { AppError } from '../../shared/errors';
 import { GetFreshnessQuery } from '../../shared/messages/get-freshness.query';
 import type { Tabular } from '../answer-format.interceptor';
+import { QuestionLimits } from '../question-limits';
 import type { SummaryParameters } from '../series-parameters.dto';
 import { askPercentiles, askSeries, type QuestionContext, type SeriesQuestion } from '../series-question';
 import { SeriesReader } from '../series-reader';
@@ -25,15 +26,15 @@ export class GetSummaryHandler implements IQueryHandler<GetSummaryQuery> {
   constructor(
     private readonly config: Config,
     private readonly clock: Clock,
+    private readonly limits: QuestionLimits,
     private readonly queries: QueryBus,
     private readonly reader: SeriesReader,
   ) {}
 
   async execute({ scope, parameters }: GetSummaryQuery): Promise<Tabular<SummaryAnswer>> {
-    const { config } = this;
     const question = askSummary(parameters, {
       now: this.clock.now(),
-      limits: config,
+      limits: await this.limits.read(),
       platformWide: false,
       percentiles: askPercentiles(parameters.percentile),
     });
@@ -41,7 +42,7 @@ export class GetSummaryHandler implements IQueryHandler<GetSummaryQuery> {
       new GetFreshnessQuery(scope.orgId, question.current.buckets),
     );
     const cells = await this.reader.readOrg(scope, question);
-    return summaryAnswer(question, cells, freshness, config.currency);
+    return summaryAnswer(question, cells, freshness, this.config.currency);
   }
 }
 

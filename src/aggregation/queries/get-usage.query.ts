@@ -4,6 +4,7 @@ import { Config } from '../../platform/config/config';
 import { Clock } from '../../shared/clock';
 import { GetFreshnessQuery } from '../../shared/messages/get-freshness.query';
 import type { Tabular } from '../answer-format.interceptor';
+import { QuestionLimits } from '../question-limits';
 import type { UsageParameters } from '../series-parameters.dto';
 import { askSeries } from '../series-question';
 import { SeriesReader } from '../series-reader';
@@ -24,15 +25,15 @@ export class GetUsageHandler implements IQueryHandler<GetUsageQuery> {
   constructor(
     private readonly config: Config,
     private readonly clock: Clock,
+    private readonly limits: QuestionLimits,
     private readonly queries: QueryBus,
     private readonly reader: SeriesReader,
   ) {}
 
   async execute({ scope, parameters }: GetUsageQuery): Promise<Tabular<UsageAnswer>> {
-    const { config } = this;
     const question = askSeries(parameters, {
       now: this.clock.now(),
-      limits: config,
+      limits: await this.limits.read(),
       platformWide: false,
       percentiles: [],
     });
@@ -40,6 +41,6 @@ export class GetUsageHandler implements IQueryHandler<GetUsageQuery> {
       new GetFreshnessQuery(scope.orgId, question.current.buckets),
     );
     const cells = await this.reader.readOrg(scope, question);
-    return usageAnswer(question, cells, freshness, config.currency);
+    return usageAnswer(question, cells, freshness, this.config.currency);
   }
 }

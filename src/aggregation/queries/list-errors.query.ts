@@ -1,6 +1,5 @@
 import { type IQueryHandler, Query, QueryBus, QueryHandler } from '@nestjs/cqrs';
 import type { OrgScope } from '../../access/principal';
-import { Config } from '../../platform/config/config';
 import { ApiPool } from '../../platform/database/pools';
 import { sql } from '../../platform/database/sql';
 import { Clock } from '../../shared/clock';
@@ -10,6 +9,7 @@ import { type Tabular, tableColumns } from '../answer-format.interceptor';
 import { requireEvents } from '../choose-relation';
 import { type ErrorItem, type ErrorsAnswer, listWindow } from '../list-answer.dto';
 import type { ErrorsParameters } from '../list-parameters.dto';
+import { QuestionLimits } from '../question-limits';
 import { inReadingTransaction } from '../reading-transaction';
 import { askWindow } from '../series-question';
 
@@ -40,8 +40,8 @@ interface ErrorRow {
 @QueryHandler(ListErrorsQuery)
 export class ListErrorsHandler implements IQueryHandler<ListErrorsQuery> {
   constructor(
-    private readonly config: Config,
     private readonly clock: Clock,
+    private readonly limits: QuestionLimits,
     private readonly queries: QueryBus,
     private readonly pool: ApiPool,
   ) {}
@@ -51,7 +51,7 @@ export class ListErrorsHandler implements IQueryHandler<ListErrorsQuery> {
     const { groupBy = [], modelId = null, clientId = null, limit = DEFAULT_LIMIT } = parameters;
     const { zone, ...asked } = askWindow(parameters, now);
     const window = { start: zone.floor(asked.start, 'minute'), end: zone.ceil(asked.end, 'minute') };
-    requireEvents(window, this.config, now);
+    requireEvents(window, await this.limits.read(), now);
     const [byModel, byClient] = [groupBy.includes('model'), groupBy.includes('client')];
     const freshness = await this.queries.execute(new GetFreshnessQuery(orgId, window));
     const { rows } = await inReadingTransaction(this.pool, (client) =>

@@ -1,6 +1,5 @@
 import { type IQueryHandler, Query, QueryBus, QueryHandler } from '@nestjs/cqrs';
 import type { OrgScope } from '../../access/principal';
-import { Config } from '../../platform/config/config';
 import { ApiPool } from '../../platform/database/pools';
 import { sql } from '../../platform/database/sql';
 import { Clock } from '../../shared/clock';
@@ -9,6 +8,7 @@ import { type Tabular, tableColumns } from '../answer-format.interceptor';
 import { listWindow, type ModelsAnswer, USED_COLUMNS, usedItem, type UsedRow } from '../list-answer.dto';
 import { askPage, cutPage } from '../list-page';
 import type { ModelsParameters } from '../list-parameters.dto';
+import { QuestionLimits } from '../question-limits';
 import { inReadingTransaction } from '../reading-transaction';
 
 const models = sql('aggregation/models');
@@ -26,8 +26,8 @@ export class ListModelsQuery extends Query<Tabular<ModelsAnswer>> {
 @QueryHandler(ListModelsQuery)
 export class ListModelsHandler implements IQueryHandler<ListModelsQuery> {
   constructor(
-    private readonly config: Config,
     private readonly clock: Clock,
+    private readonly limits: QuestionLimits,
     private readonly queries: QueryBus,
     private readonly pool: ApiPool,
   ) {}
@@ -35,7 +35,7 @@ export class ListModelsHandler implements IQueryHandler<ListModelsQuery> {
   async execute({ scope: { orgId }, parameters }: ListModelsQuery): Promise<Tabular<ModelsAnswer>> {
     const { clientId = null } = parameters;
     const page = askPage(parameters, ['models', orgId, clientId], {
-      limits: this.config,
+      limits: await this.limits.read(),
       now: this.clock.now(),
     });
     const { window, after, limit } = page;

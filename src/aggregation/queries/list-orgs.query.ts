@@ -1,5 +1,4 @@
 import { type IQueryHandler, Query, QueryBus, QueryHandler } from '@nestjs/cqrs';
-import { Config } from '../../platform/config/config';
 import { ApiPool } from '../../platform/database/pools';
 import { sql } from '../../platform/database/sql';
 import { Clock } from '../../shared/clock';
@@ -9,6 +8,7 @@ import { type Tabular, tableColumns } from '../answer-format.interceptor';
 import { listWindow, type OrgsAnswer, USED_COLUMNS, usedItem, type UsedRow } from '../list-answer.dto';
 import { askPage, cutPage } from '../list-page';
 import type { ListParameters } from '../list-parameters.dto';
+import { QuestionLimits } from '../question-limits';
 import { inReadingTransaction } from '../reading-transaction';
 
 const orgs = sql('aggregation/orgs');
@@ -24,14 +24,14 @@ export class ListOrgsQuery extends Query<Tabular<OrgsAnswer>> {
 @QueryHandler(ListOrgsQuery)
 export class ListOrgsHandler implements IQueryHandler<ListOrgsQuery> {
   constructor(
-    private readonly config: Config,
     private readonly clock: Clock,
+    private readonly limits: QuestionLimits,
     private readonly queries: QueryBus,
     private readonly pool: ApiPool,
   ) {}
 
   async execute({ parameters }: ListOrgsQuery): Promise<Tabular<OrgsAnswer>> {
-    const page = askPage(parameters, ['orgs'], { limits: this.config, now: this.clock.now() });
+    const page = askPage(parameters, ['orgs'], { limits: await this.limits.read(), now: this.clock.now() });
     const { window, after, limit } = page;
     if (after !== null && !UUID.test(after))
       throw AppError.invalidParameter('cursor', 'is damaged: leave it out.');

@@ -13,7 +13,7 @@ import { type Layer, Reconciliation } from '../reconciliation';
 import { readOpenGaps } from '../open-gaps';
 
 const windowAccount = sql('certificates/window-account');
-const readRawFrom = sql('certificates/read-raw-from');
+const readKeptFrom = sql('certificates/read-kept-from');
 
 const LISTED_DIFFERENCES = 100;
 /** Events that arrive meanwhile would make layers differ that do not. */
@@ -52,11 +52,12 @@ export class GetCertificateHandler implements IQueryHandler<GetCertificateQuery>
 
   async execute({ scope: { orgId }, parameters }: GetCertificateQuery): Promise<Certificate> {
     const now = this.clock.now();
-    const window = certifiableWindow(parameters, now.getTime(), this.config);
+    const { rawFrom, hoursFrom } = await this.readKeptFrom();
+    const { retentionHourly } = this.config;
+    const window = certifiableWindow(parameters, now.getTime(), { retentionHourly, hoursFrom });
     // Asked first: it is never better than what is read after it.
     const freshness = await this.queries.execute(new GetFreshnessQuery(orgId, window));
     const openGaps = await readOpenGaps(this.pool, window, this.config.lateHorizon);
-    const rawFrom = await this.readRawFrom();
     const { account, layers, moved } = await this.readLayers(orgId, window, rawFrom);
     const { openConflicts, openQuarantined, replayed, dismissed, ...events } = account;
     const reasons = incompleteReasons({ window, freshness, openGaps: openGaps.length, openConflicts, openQuarantined, layers, moved }); // prettier-ignore
@@ -96,9 +97,9 @@ export class GetCertificateHandler implements IQueryHandler<GetCertificateQuery>
     return account;
   }
 
-  private async readRawFrom(): Promise<Date | null> {
-    const { rows } = await this.pool.query<{ raw_from: Date | null }>(readRawFrom);
-    return rows[0]?.raw_from ?? null;
+  private async readKeptFrom(): Promise<{ rawFrom: Date | null; hoursFrom: Date | null }> {
+    const { rows } = await this.pool.query<{ raw_from: Date | null; hours_from: Date | null }>(readKeptFrom);
+    return { rawFrom: rows[0]?.raw_from ?? null, hoursFrom: rows[0]?.hours_from ?? null };
   }
 }
 

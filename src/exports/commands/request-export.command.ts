@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { Command, CommandHandler, EventBus, type ICommandHandler } from '@nestjs/cqrs';
 import type { OrgScope, Principal } from '../../access/principal';
 import { Config } from '../../platform/config/config';
+import { ApiPool } from '../../platform/database/pools';
 import { Clock } from '../../shared/clock';
 import { AppError } from '../../shared/errors';
 import { ExportRequested } from '../../shared/messages/export-requested.event';
@@ -9,6 +10,7 @@ import type { ExportJob } from '../export-job.entity';
 import { ExportJobs } from '../export-jobs.repository';
 import { type ExportRequest, fingerprintOf, meaningOf } from '../export-request';
 import { specifyFile } from '../file-specification';
+import { keptFrom } from '../kept-from';
 
 /** Asks for a file. With an idempotency key the same request answers the same job. */
 export class RequestExportCommand extends Command<ExportJob> {
@@ -33,6 +35,7 @@ export class RequestExportHandler implements ICommandHandler<RequestExportComman
   constructor(
     private readonly config: Config,
     private readonly clock: Clock,
+    private readonly pool: ApiPool,
     private readonly jobs: ExportJobs,
     private readonly events: EventBus,
   ) {}
@@ -44,7 +47,7 @@ export class RequestExportHandler implements ICommandHandler<RequestExportComman
     if (known) return assertSameRequest(known, requestHash);
     // Checked after the key: the answer to a repeated request does not depend on the time of the repetition.
     const now = this.clock.now().getTime();
-    const specification = specifyFile(meaningOf(request, now), now, this.config);
+    const specification = specifyFile(meaningOf(request, now), now, this.config, await keptFrom(this.pool));
     await this.assertRoom(scope);
     const outcome = await this.jobs.add(scope, {
       specification,

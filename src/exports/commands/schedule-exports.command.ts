@@ -8,7 +8,15 @@ import { sql, sqlOver } from '../../platform/database/sql';
 import { inTransaction } from '../../platform/database/transaction';
 import { Clock } from '../../shared/clock';
 import { AppError } from '../../shared/errors';
-import { bucketsOf, type FileSpecification, relationOf, specifyFile, zoneOf } from '../file-specification';
+import {
+  bucketsOf,
+  type FileSpecification,
+  type KeptFrom,
+  relationOf,
+  specifyFile,
+  zoneOf,
+} from '../file-specification';
+import { keptFrom } from '../kept-from';
 import { type ScheduledMonth, scheduledMonths } from '../scheduled-months';
 
 const holdSchedule = sql('exports/hold-schedule');
@@ -50,7 +58,7 @@ export class ScheduleExportsHandler implements ICommandHandler<ScheduleExportsCo
   }
 
   private async addJobs(client: PoolClient, month: ScheduledMonth, now: Date): Promise<number> {
-    const file = this.fileOf(month, now);
+    const file = this.fileOf(month, now, await keptFrom(client));
     const buckets = file && bucketsOf(file);
     if (!file || !buckets) return 0;
     const { rowCount } = await client.query({
@@ -71,7 +79,11 @@ export class ScheduleExportsHandler implements ICommandHandler<ScheduleExportsCo
   }
 
   /** `undefined` for a month that is no longer kept. */
-  private fileOf({ name, start, end }: ScheduledMonth, now: Date): FileSpecification | undefined {
+  private fileOf(
+    { name, start, end }: ScheduledMonth,
+    now: Date,
+    kept: KeptFrom,
+  ): FileSpecification | undefined {
     const asked: FileSpecification = {
       window: { start, end },
       granularity: this.config.exportScheduleGranularity,
@@ -81,7 +93,7 @@ export class ScheduleExportsHandler implements ICommandHandler<ScheduleExportsCo
       focusVersion: null,
     };
     try {
-      return specifyFile(asked, now.getTime(), this.config);
+      return specifyFile(asked, now.getTime(), this.config, kept);
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       this.logger.error(

@@ -8,11 +8,10 @@ import type { PoolClient } from 'pg';
 import QueryStream from 'pg-query-stream';
 import { Config } from '../../platform/config/config';
 import { WorkerPool } from '../../platform/database/pools';
-import { AppError } from '../../shared/errors';
 import { GetFreshnessQuery } from '../../shared/messages/get-freshness.query';
 import { type ArtifactKey, artifactKey, type AttemptPlace } from '../artifacts/artifact-key';
 import { ArtifactStore, ArtifactStoreError } from '../artifacts/artifact-store';
-import { bucketsOf, type FileSpecification } from '../file-specification';
+import { assertKept, bucketsOf, type FileSpecification } from '../file-specification';
 import { Chunks, Digest, Records, type WriteProgress } from './byte-streams';
 import { type ControlTotals, differences, RunningTotals } from './control-totals';
 import { eventFile } from './event-file';
@@ -21,7 +20,7 @@ import { fileKindOf, MANIFEST_NAME } from './file-name';
 import { focusFile } from './focus-file';
 import { MANIFEST_SCHEMA_VERSION, type Manifest, manifestText } from './manifest';
 import { serviceIdentity } from './service-identity';
-import { inSnapshot, readTotals, type Snapshot } from './snapshot';
+import { inSnapshot, readTotals } from './snapshot';
 import { usageFile } from './usage-file';
 
 /** Rows fetched from the cursor at a time. As fast as 1,000, and half the memory: fewer are alive when it is collected. */
@@ -70,7 +69,8 @@ export class ExportWriter {
     // Asked before the snapshot: what was final then is still so in it.
     const freshness = await this.queries.execute(new GetFreshnessQuery(place.orgId, specification.window));
     const { snapshot, totals, file } = await inSnapshot(this.pool, signal, async (client, snapshot) => {
-      assertKept(specification, snapshot);
+      // What was dropped since the file was asked for would be missing silently.
+      assertKept(specification, snapshot.keptFrom);
       const totals = await readTotals(client, format.totals);
       return { snapshot, totals, file: await this.stream(client, format, { key, contentType, task }) };
     });
@@ -172,15 +172,6 @@ export class ExportWriter {
     });
     return text;
   }
-}
-
-/** Events that were dropped since the export was asked for would be missing silently. */
-function assertKept({ window, granularity }: FileSpecification, { rawFrom }: Snapshot): void {
-  if (granularity !== 'events' || rawFrom === null || window.start >= rawFrom.getTime()) return;
-  throw new AppError(
-    'unanswerable',
-    `Single events are kept from ${rawFrom.toISOString()} on: ask for the granularity hourly.`,
-  );
 }
 
 function assertAddsUp(database: ControlTotals, cells: ControlTotals): void {

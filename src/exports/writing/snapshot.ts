@@ -1,6 +1,8 @@
 import type { Client, Pool, PoolClient } from 'pg';
 import { sql } from '../../platform/database/sql';
 import { type ControlTotals, RunningTotals } from './control-totals';
+import type { KeptFrom } from '../file-specification';
+import { keptFrom } from '../kept-from';
 import type { BoundStatement } from './file-format';
 
 const readSnapshot = sql('exports/read-snapshot');
@@ -18,8 +20,8 @@ export interface Snapshot {
   readonly takenAt: Date;
   /** Rollups were materialised up to here; `null` before the first time. */
   readonly rollupWatermark: Date | null;
-  /** Single events below this are no longer whole; `null` while all are. */
-  readonly rawFrom: Date | null;
+  /** Relations below these are no longer whole. */
+  readonly keptFrom: KeptFrom;
 }
 
 /** Runs `work` in one snapshot of the database. An aborted `signal` closes the connection, whatever it is busy with. */
@@ -35,14 +37,14 @@ export async function inSnapshot<Result>(
   let finished = false;
   try {
     await client.query(BEGIN);
-    const { rows } = await client.query<{
-      taken_at: Date;
-      rollup_watermark: Date | null;
-      raw_from: Date | null;
-    }>(readSnapshot);
+    const { rows } = await client.query<{ taken_at: Date; rollup_watermark: Date | null }>(readSnapshot);
     const [row] = rows;
     if (!row) throw new Error('The table rollup_state has lost its row.');
-    const snapshot = { takenAt: row.taken_at, rollupWatermark: row.rollup_watermark, rawFrom: row.raw_from };
+    const snapshot = {
+      takenAt: row.taken_at,
+      rollupWatermark: row.rollup_watermark,
+      keptFrom: await keptFrom(client),
+    };
     const result = await work(client, snapshot);
     await client.query('commit');
     finished = true;

@@ -15,9 +15,10 @@ export interface RetentionHorizons {
   readonly events: Date | null;
   /** No question reads an hour below as one that is materialised in part; what is kept for that alone can go. */
   readonly openHour: Date | null;
-  readonly quarterHours: Date;
-  readonly hours: Date;
-  readonly days: Date;
+  /** Rollups by the width of their buckets, as an earlier run announced it; `null` while none did. */
+  readonly quarterHours: Date | null;
+  readonly hours: Date | null;
+  readonly days: Date | null;
   /** Dedupe keys, by arrival. */
   readonly keys: Date;
   /** Rows of the batch ledger, by commit. */
