@@ -166,6 +166,23 @@ describeEachEngine('the quarantine', (kind) => {
     expect(await stored()).toBe(1);
   });
 
+  it.each([
+    ['NUL', { x: 'a\u0000b' }],
+    ['NUL in a name', { x: { 'a\u0000b': 1 } }],
+    ['a lone surrogate', { x: ['\ud800'] }],
+    ['a lone surrogate in a name', { '\udfff': 1 }],
+  ])('stores nothing of a corrected payload that could not be kept as it is: %s', async (_, unstorable) => {
+    const event = usageEvent({ occurredAt: onTime, inputTokens: -1 });
+    await stream(event);
+    const id = await onlyId();
+    const refused = await replay(id, { payload: { ...event, inputTokens: 12, ...unstorable } });
+    expect([refused.status, refused.body.errors[0].pointer]).toEqual([
+      400,
+      expect.stringMatching(/^\/payload/),
+    ]);
+    expect([await stored(), await onlyId()]).toEqual([0, id]);
+  });
+
   it('stores an event once when two operators replay it at the same time', async () => {
     const event = usageEvent({ occurredAt: onTime, inputTokens: -1 });
     await stream(event);

@@ -4,6 +4,7 @@ import { AppError } from '../../shared/errors';
 const DEEPEST = 32;
 /** Names that every object has already: no rule of a DTO sees them. */
 const OF_EVERY_OBJECT = new Set(['constructor', '__proto__', 'prototype']);
+const UNSTORABLE = 'NUL (U+0000) or a lone surrogate';
 
 /** Throws `invalid` for a body that is nested deeper than any request needs. */
 export function assertShallow(body: unknown): void {
@@ -15,16 +16,24 @@ export function assertShallow(body: unknown): void {
   }
 }
 
-/** Throws `invalid` for names that no rule would refuse, and for NUL, which PostgreSQL's texts cannot hold. */
+/**
+ * Throws `invalid` for names that no rule would refuse, and for what PostgreSQL's text and jsonb cannot hold, in values
+ * and in names: NUL and lone surrogates.
+ */
 export function assertPlain(body: unknown, pointer = ''): void {
-  if (typeof body === 'string' && body.includes('\0'))
-    throw refused(pointer, 'must not contain NUL (U+0000).');
+  if (typeof body === 'string' && !isStorable(body))
+    throw refused(pointer, `must not contain ${UNSTORABLE}.`);
   if (!isNested(body)) return;
   for (const [name, value] of Object.entries(body)) {
+    if (!isStorable(name)) throw refused(pointer, `must not have a name that contains ${UNSTORABLE}.`);
     const at = `${pointer}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
     if (!Array.isArray(body) && OF_EVERY_OBJECT.has(name)) throw refused(at, 'is not known here.');
     assertPlain(value, at);
   }
+}
+
+function isStorable(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed();
 }
 
 function isNested(value: unknown): value is object {
