@@ -142,6 +142,22 @@ describe('decoding a usage message', () => {
     expect(decodeUsageEnvelope(JSON.parse(nested(100_000)), rules, NOW).rejects).toHaveLength(1);
   });
 
+  it('refuses CloudEvents whose data_base64 is no JSON in UTF-8', () => {
+    const data = Buffer.from(JSON.stringify(valid).replace('meta', '\xff'), 'latin1');
+    for (const bytes of [data, Buffer.from('{')])
+      expect(reasonOf({ specversion: '1.0', data_base64: bytes.toString('base64') })).toBe('not_json');
+  });
+
+  it.each([
+    ['0000-12-31T23:59:59.999Z', false],
+    ['0001-01-01T00:00:00.000Z', true],
+    ['1850-01-01T00:00:00.000Z', true],
+    ['9999-12-31T23:59:59.999Z', true],
+  ])('keeps the time of a refused event where PostgreSQL can: %s', (occurredAt, isKept) => {
+    const [reject] = decode({ ...valid, occurredAt }).rejects;
+    expect(reject?.reject.occurredAt).toBe(isKept ? Date.parse(occurredAt) : null);
+  });
+
   it('never throws and loses nothing, whatever arrives', () => {
     const item = fc.oneof(
       fc.anything(),

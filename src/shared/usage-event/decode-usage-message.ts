@@ -139,13 +139,12 @@ function unwrapCloudEvent(item: unknown): { payload: unknown; plain: boolean } {
   }
   if (typeof item['data_base64'] !== 'string') return { payload: item['data'], plain: true };
   try {
-    return {
-      payload: JSON.parse(Buffer.from(item['data_base64'], 'base64').toString('utf8')),
-      plain: false,
-    };
+    const data = Buffer.from(item['data_base64'], 'base64');
+    if (isUtf8(data)) return { payload: JSON.parse(data.toString('utf8')), plain: false };
   } catch {
-    return { payload: new Refusal('not_json', '/data_base64 must be JSON.'), plain: true };
+    // Refused below.
   }
+  return { payload: new Refusal('not_json', '/data_base64 must be JSON in UTF-8.'), plain: true };
 }
 
 const uuid = new RegExp(UUID_PATTERN);
@@ -154,9 +153,12 @@ function uuidOrNull(value: unknown): string | null {
   return typeof value === 'string' && uuid.test(value) ? value.toLowerCase() : null;
 }
 
-/** Years 1 to 9999, which both PostgreSQL and ISO 8601 can write. */
+/** Years 1 to 9999, which both PostgreSQL and ISO 8601 can write. (`Date.UTC` takes the year 1 for 1901.) */
+const FIRST_INSTANT = Date.parse('0001-01-01T00:00:00Z');
+const LAST_INSTANT = Date.parse('9999-12-31T23:59:59.999Z');
+
 function isStorableInstant(ms: number): boolean {
-  return ms >= Date.UTC(1, 0) && ms <= Date.UTC(9999, 11, 31);
+  return ms >= FIRST_INSTANT && ms <= LAST_INSTANT;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
