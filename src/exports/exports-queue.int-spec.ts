@@ -102,6 +102,7 @@ describe('export requests', () => {
   });
 
   it('that no message announces are written EXPORT_CONCURRENCY at a time', async () => {
+    await database.pool.query('delete from export_jobs');
     exporting = await startExporting(database);
     const ids = [await request(), await request(), await request()];
     await exporting.close();
