@@ -4,11 +4,11 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { PLATFORM_ROLES, ROLE_PERMISSIONS, type Role } from '../access/permissions';
-import { oneOf, runCommand } from './command-line';
+import { UUID } from '../shared/uuid';
+import { oneOf, runCommand, UsageError } from './command-line';
 
 const ROLES = Object.keys(ROLE_PERMISSIONS) as Role[];
 const ID = /^[A-Za-z0-9]{4,40}$/;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const USAGE = `Usage: npm run api-key -- --id ID [options]
 
   --id ID           4 to 40 letters and digits; what logs and the audit show
@@ -18,6 +18,7 @@ const USAGE = `Usage: npm run api-key -- --id ID [options]
   --help            this text
 
 Prints the key, which nothing can show again, and its entry for API_KEYS, which holds only the SHA-256 of its secret.
+Exit code 2: the options are wrong.
 `;
 
 function main(): Promise<void> {
@@ -36,10 +37,10 @@ function main(): Promise<void> {
     return Promise.resolve();
   }
   const role = oneOf('--role', values.role, ROLES);
-  if (!ID.test(id)) throw new Error('--id must be 4 to 40 letters and digits.');
-  if (org !== undefined && !UUID.test(org)) throw new Error('--org must be a UUID.');
+  if (!ID.test(id)) throw new UsageError('--id must be 4 to 40 letters and digits.');
+  if (org !== undefined && !UUID.test(org)) throw new UsageError('--org must be a UUID.');
   if ((org === undefined) !== PLATFORM_ROLES.includes(role) && role !== 'producer')
-    throw new Error('--org must be given with the roles of an organisation, and only with them.');
+    throw new UsageError('--org must be given with the roles of an organisation, and only with them.');
   const secret = randomBytes(32).toString('base64url');
   const key = `ak_${id}_${secret}`;
   const entry = {

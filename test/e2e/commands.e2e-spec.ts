@@ -36,6 +36,10 @@ describe('the command line', () => {
       code: 2,
       stderr: expect.stringContaining('Usage:') as string,
     });
+    await expect(cli('api-key', '--id', 'x')).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--id must be') as string,
+    });
     await expect(cli('token', '--nothing')).rejects.toMatchObject({
       code: 2,
       stderr: expect.stringContaining('--nothing') as string,
