@@ -5,6 +5,7 @@ import { ANONYMOUS } from '../platform/http/allow-anonymous.decorator';
 import type { LoggedRequest } from '../platform/logging/log-options';
 import { Clock } from '../shared/clock';
 import { AppError } from '../shared/errors';
+import { UUID } from '../shared/uuid';
 import { AuditTrail } from './audit/audit-trail';
 import type { AuthenticatedRequest } from './authenticated-request';
 import { BearerTokens } from './bearer-tokens';
@@ -13,8 +14,6 @@ import { RequestLimit } from './limits/request-limit';
 import { AUDITED, type Permission } from './permissions';
 import { hasPermission, OrgScope, type Principal } from './principal';
 import { REQUIRED_PERMISSION } from './requires.decorator';
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
  * Denies by default: a route that asks for nothing lets nobody in. A foreign organisation answers exactly like one

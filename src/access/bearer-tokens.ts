@@ -12,6 +12,7 @@ import {
 import { Config } from '../platform/config/config';
 import { PRINCIPAL_ROLES } from '../platform/config/settings';
 import { AppError } from '../shared/errors';
+import { UUID } from '../shared/uuid';
 import { developmentKeySetUrl } from './development-keys';
 import type { Role } from './permissions';
 import type { Principal } from './principal';
@@ -19,7 +20,6 @@ import type { Principal } from './principal';
 const CLOCK_TOLERANCE_SECONDS = 30;
 /** A token with an unknown key id asks the key server again, but not more often than this. */
 const COOL_DOWN_MS = 30_000;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const FETCH_TIMEOUT_MS = 5_000;
 /** What can be logged and kept: no control characters, no half of a character. */
 const SUBJECT = /^[^\p{Cc}\p{Cs}]{1,256}$/u;

@@ -2,11 +2,11 @@
 import { parseArgs } from 'node:util';
 import { PLATFORM_ROLES, ROLE_PERMISSIONS, type Role } from '../access/permissions';
 import { loadConfig } from '../platform/config/config';
+import { UUID } from '../shared/uuid';
 import { runCommand, UsageError } from './command-line';
 import { developmentToken } from './development-token';
 
 const ROLES = Object.keys(ROLE_PERMISSIONS) as Role[];
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const USAGE = `Usage: npm run token [-- options]
 
   --role ROLE       ${ROLES.join(', ')} (platform-admin)

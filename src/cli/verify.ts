@@ -7,6 +7,7 @@ import { loadConfig } from '../platform/config/config';
 import { SESSION_OPTIONS } from '../platform/database/pools';
 import { INSTANT_FORMS, parseInstant } from '../shared/time-window';
 import { TimeZone } from '../shared/time-zone';
+import { UUID } from '../shared/uuid';
 import { runCommand, UsageError, wholeNumber } from './command-line';
 import { openDatabase } from './open-database';
 
@@ -25,7 +26,6 @@ agree. 1: a layer differs, or the verification failed. 2: the options are wrong.
 stream or a conflict waits for a review.
 `;
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const DIFFERS = 1;
 const UNREVIEWED = 3;
 

@@ -4,6 +4,7 @@ import { Brackets, DataSource, type EntityManager, In, IsNull, LessThanOrEqual, 
 import type { OrgScope } from '../access/principal';
 import { Config } from '../platform/config/config';
 import { AppError } from '../shared/errors';
+import type { ListPosition } from '../shared/list-cursor';
 import { ExportJob, type ExportState } from './export-job.entity';
 import type { FileSpecification } from './file-specification';
 
@@ -15,12 +16,6 @@ export interface NewExportJob {
   readonly requestedBy: string;
   readonly requestHash: Buffer;
   readonly idempotencyKey: string | null;
-}
-
-/** Where the next page of a list begins: after this job. */
-export interface ListPosition {
-  readonly requestedAt: Date;
-  readonly jobId: string;
 }
 
 const OPEN: readonly ExportState[] = ['pending', 'running'];
@@ -90,7 +85,10 @@ export class ExportJobs {
       .addOrderBy('job.jobId', 'DESC')
       .limit(limit);
     if (states.length > 0) query.andWhere('job.state in (:...states)', { states });
-    if (after) query.andWhere('(job.requestedAt, job.jobId) < (:requestedAt, :jobId)', after);
+    if (after) {
+      const requestedAt = new Date(Number(after.micros) / 1_000);
+      query.andWhere('(job.requestedAt, job.jobId) < (:requestedAt, :jobId)', { requestedAt, jobId: after.id }); // prettier-ignore
+    }
     return query.getMany();
   }
 
@@ -148,27 +146,24 @@ export class ExportJobs {
 
   /** Ends the attempt with a file; `false` when it was no longer the worker's, and the file is nobody's. */
   async succeed(claim: Claim, artifactKey: string, manifest: string, rows: number): Promise<boolean> {
-    return this.change(claim, {
+    const values = {
       state: 'succeeded',
       rowsWritten: String(rows),
       artifactKey,
       manifest,
       failure: null,
       finishedAt: () => 'now()',
-      expiresAt: () => `now() + interval '${this.config.exportRetention} milliseconds'`,
-    });
+      expiresAt: () => 'now() + make_interval(secs => :retention)',
+    } as const;
+    return this.change(claim, values, { retention: this.config.exportRetention / 1_000 });
   }
 
   /** Ends the attempt without a file: tried again after `delay` milliseconds, or not at all when that is `null`. */
   async fail(claim: Claim, failure: string, delay: number | null): Promise<boolean> {
     const failed = { failure, failures: () => 'failures + 1', worker: null };
-    return delay === null
-      ? this.change(claim, { ...failed, state: 'failed', finishedAt: () => 'now()' })
-      : this.change(claim, {
-          ...failed,
-          state: 'pending',
-          availableAt: () => `now() + interval '${delay} milliseconds'`,
-        });
+    if (delay === null) return this.change(claim, { ...failed, state: 'failed', finishedAt: () => 'now()' });
+    const availableAt = (): string => 'now() + make_interval(secs => :delay)';
+    return this.change(claim, { ...failed, state: 'pending', availableAt }, { delay: delay / 1_000 });
   }
 
   /** Gives the job back without it having failed: this process is being shut down. */
@@ -226,12 +221,14 @@ export class ExportJobs {
   private async change(
     { jobId, attempt }: Claim,
     values: Parameters<ReturnType<ReturnType<EntityManager['createQueryBuilder']>['update']>['set']>[0],
+    parameters: Readonly<Record<string, number>> = {},
   ): Promise<boolean> {
     const { affected } = await this.manager
       .createQueryBuilder()
       .update(ExportJob)
       .set(values)
       .where({ jobId, attempt, state: 'running' })
+      .setParameters(parameters)
       .execute();
     return affected === 1;
   }

@@ -3,8 +3,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { DatabaseSchema } from '../platform/database/database-schema';
 import { EXPORTS_REQUESTED, WORK_QUEUE_ARGUMENTS } from '../platform/messaging/topology';
 import { ExportWorker } from './export-worker';
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+import { LOWER_CASE_UUID } from '../shared/uuid';
 
 /**
  * Begins to write an export as soon as it was asked for. The message only says which: the row decides whether there is
@@ -42,5 +41,5 @@ export class ExportsConsumer {
 function jobIdOf(message: unknown): string | undefined {
   const jobId: unknown =
     typeof message === 'object' && message !== null ? Reflect.get(message, 'jobId') : undefined;
-  return typeof jobId === 'string' && UUID.test(jobId) ? jobId : undefined;
+  return typeof jobId === 'string' && LOWER_CASE_UUID.test(jobId) ? jobId : undefined;
 }

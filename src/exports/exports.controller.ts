@@ -1,10 +1,11 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, ParseUUIDPipe, Post, Query, Res } from '@nestjs/common'; // prettier-ignore
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common'; // prettier-ignore
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiHeader, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { OrgScope, Principal } from '../access/principal';
 import { CurrentPrincipal, Requires, Scope } from '../access/requires.decorator';
 import { ApiProblems } from '../platform/http/api-problems.decorator';
+import { UuidPipe } from '../platform/http/uuid.pipe';
 import { CancelExportCommand } from './commands/cancel-export.command';
 import { RequestExportCommand } from './commands/request-export.command';
 import { ExportAnswer, ExportPageAnswer, answerOf, pageAnswerOf } from './export-answers.dto';
@@ -69,9 +70,7 @@ export class ExportsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ExportPageAnswer> {
     const states = state === undefined ? [] : [state];
-    const page = await this.queries.execute(
-      new ListExportsQuery(scope, { states, cursor: cursor ?? null, limit }),
-    );
+    const page = await this.queries.execute(new ListExportsQuery(scope, { states, cursor, limit }));
     if (page.nextCursor !== null) {
       const next = new URLSearchParams({
         ...(state && { state }),
@@ -89,7 +88,7 @@ export class ExportsController {
   @ApiParam({ name: 'jobId', format: 'uuid' })
   @ApiResponse({ status: 200, type: ExportAnswer })
   @ApiProblems('invalid', 'not_found')
-  async get(@Scope() scope: OrgScope, @Param('jobId', ParseUUIDPipe) jobId: string): Promise<ExportAnswer> {
+  async get(@Scope() scope: OrgScope, @Param('jobId', UuidPipe) jobId: string): Promise<ExportAnswer> {
     return answerOf(await this.queries.execute(new GetExportQuery(scope, jobId)));
   }
 
@@ -108,7 +107,7 @@ export class ExportsController {
   @ApiProblems('invalid', 'not_found', 'conflict', 'gone')
   async download(
     @Scope() scope: OrgScope,
-    @Param('jobId', ParseUUIDPipe) jobId: string,
+    @Param('jobId', UuidPipe) jobId: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
     const url = await this.queries.execute(new GetExportDownloadQuery(scope, jobId));
@@ -124,7 +123,7 @@ export class ExportsController {
   @ApiParam({ name: 'jobId', format: 'uuid' })
   @ApiResponse({ status: 200, type: ManifestAnswer })
   @ApiProblems('invalid', 'not_found', 'conflict', 'gone')
-  manifest(@Scope() scope: OrgScope, @Param('jobId', ParseUUIDPipe) jobId: string): Promise<ManifestAnswer> {
+  manifest(@Scope() scope: OrgScope, @Param('jobId', UuidPipe) jobId: string): Promise<ManifestAnswer> {
     return this.queries.execute(new GetExportManifestQuery(scope, jobId));
   }
 
@@ -134,10 +133,7 @@ export class ExportsController {
   @ApiParam({ name: 'jobId', format: 'uuid' })
   @ApiResponse({ status: 200, type: ExportAnswer })
   @ApiProblems('invalid', 'not_found', 'conflict')
-  async cancel(
-    @Scope() scope: OrgScope,
-    @Param('jobId', ParseUUIDPipe) jobId: string,
-  ): Promise<ExportAnswer> {
+  async cancel(@Scope() scope: OrgScope, @Param('jobId', UuidPipe) jobId: string): Promise<ExportAnswer> {
     return answerOf(await this.commands.execute(new CancelExportCommand(scope, jobId)));
   }
 }

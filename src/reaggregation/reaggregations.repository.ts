@@ -126,9 +126,9 @@ export class Reaggregations {
   /** Ends the attempt: tried again after `delay` milliseconds, or not at all when that is `null`. */
   async fail(claim: Claim, failure: string, delay: number | null): Promise<boolean> {
     const failed = { failure, failures: () => 'failures + 1', worker: null };
-    return delay === null
-      ? this.change(claim, { ...failed, state: 'failed', finishedAt: () => 'now()' })
-      : this.change(claim, { ...failed, state: 'pending', availableAt: () => `now() + interval '${delay} milliseconds'` }); // prettier-ignore
+    if (delay === null) return this.change(claim, { ...failed, state: 'failed', finishedAt: () => 'now()' });
+    const availableAt = (): string => 'now() + make_interval(secs => :delay)';
+    return this.change(claim, { ...failed, state: 'pending', availableAt }, { delay: delay / 1_000 });
   }
 
   /** Gives the job back without it having failed: this process is being shut down. */
@@ -155,12 +155,14 @@ export class Reaggregations {
   private async change(
     { jobId, attempt }: Claim,
     values: Parameters<ReturnType<ReturnType<EntityManager['createQueryBuilder']>['update']>['set']>[0],
+    parameters: Readonly<Record<string, number>> = {},
   ): Promise<boolean> {
     const { affected } = await this.manager
       .createQueryBuilder()
       .update(Reaggregation)
       .set(values)
       .where({ jobId, attempt, state: 'running' })
+      .setParameters(parameters)
       .execute();
     return affected === 1;
   }

@@ -1,4 +1,5 @@
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+import { LOWER_CASE_UUID } from '../../shared/uuid';
+
 const FILE_NAME = /^[a-z0-9][a-zA-Z0-9_-]*(\.[a-z0-9]+){1,2}$/;
 
 declare const checked: unique symbol;
@@ -26,7 +27,7 @@ export function artifactKey(place: AttemptPlace, fileName: string): ArtifactKey 
 }
 
 export function jobFolder({ orgId, jobId }: Omit<AttemptPlace, 'attempt'>): ArtifactFolder {
-  if (!UUID.test(orgId) || !UUID.test(jobId))
+  if (!LOWER_CASE_UUID.test(orgId) || !LOWER_CASE_UUID.test(jobId))
     throw new RangeError('An artifact belongs to an organisation and a job.');
   return `exports/${orgId}/${jobId}/` as ArtifactFolder;
 }

@@ -16,6 +16,7 @@ import {
   url,
   wholeNumber,
 } from './setting-types';
+import { UUID } from '../../shared/uuid';
 
 /** One setting of the environment. */
 export interface Setting<Value> {
@@ -30,7 +31,6 @@ export interface Setting<Value> {
   readonly secret?: boolean;
 }
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const uuid = matching(UUID, 'a UUID');
 
 export const SERVICE_ROLES = ['api', 'ingest', 'worker'] as const;

@@ -1,7 +1,6 @@
 import { type ArgumentMetadata, Injectable, type PipeTransform } from '@nestjs/common';
 import { AppError } from '../../shared/errors';
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+import { UUID } from '../../shared/uuid';
 
 /** `@Param('jobId', UuidPipe)`: a UUID in lower case; anything else is refused with the parameter's name. */
 @Injectable()

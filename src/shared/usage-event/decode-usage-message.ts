@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { UUID_PATTERN } from './usage-event.schema';
+import { UUID } from '../uuid';
 import {
   type PositionedEvent,
   type PositionedReject,
@@ -147,10 +147,8 @@ function unwrapCloudEvent(item: unknown): { payload: unknown; plain: boolean } {
   return { payload: new Refusal('not_json', '/data_base64 must be JSON in UTF-8.'), plain: true };
 }
 
-const uuid = new RegExp(UUID_PATTERN);
-
 function uuidOrNull(value: unknown): string | null {
-  return typeof value === 'string' && uuid.test(value) ? value.toLowerCase() : null;
+  return typeof value === 'string' && UUID.test(value) ? value.toLowerCase() : null;
 }
 
 /** Years 1 to 9999, which both PostgreSQL and ISO 8601 can write. (`Date.UTC` takes the year 1 for 1901.) */

@@ -1,7 +1,7 @@
+import { UUID_PATTERN } from '../uuid';
 import { USAGE_STATUSES } from './usage-event';
 
 const INT32_MAX = 2_147_483_647;
-export const UUID_PATTERN = '^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$';
 
 /**
  * The usage event, version 1: the single source for the stream, the HTTP endpoints and the OpenAPI document. Unknown
