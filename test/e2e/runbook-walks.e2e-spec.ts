@@ -240,10 +240,19 @@ describe('walking through the runbook', () => {
     const { rowCount } = await service.database.pool.query(`update ${relation} set requests = requests + 1`);
     expect(rowCount).toBeGreaterThan(0);
     expect(await service.look('usage-layers-differ')).toMatch(/usage_hourly differs .*:\n +org/);
+    const verifying = (schedule: string) => service.reconfigure({ VERIFY_SCHEDULE: schedule }, ['worker']);
+    await verifying('* * * * * *');
+    await alarmed('UsageLayersDiffer');
+    await verifying('30 3 * * *');
+    // A worker that starts tells what was found before it.
+    await eventually(async () => expect(await metric('verify_differing_rows')).toBeGreaterThan(0));
     const window = { start: 'now-1d', end: 'now' };
     const { jobId } = await service.ask<{ jobId: string }>('POST', '/admin/reaggregations', { window });
     await eventually(async () => expect(await service.ask('GET', `/admin/reaggregations/${jobId}`)).toMatchObject({ state: 'succeeded' })); // prettier-ignore
     expect(await service.look('usage-layers-differ')).toContain('All layers agree.');
+    await verifying('* * * * * *');
+    await calm('UsageLayersDiffer');
+    await verifying('30 3 * * *');
   });
 
   it('usage-query-budget-burn: questions wait for a lock', async () => {

@@ -1,8 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { register } from 'prom-client';
+import { VerifyDataCommand } from '../../src/certificates/commands/verify-data.command';
+import { LastVerification } from '../../src/certificates/last-verification';
 import { verify } from '../../src/certificates/verification';
 import { StorageEngine } from '../../src/platform/database/storage-engine';
 import { DAY_MS, HOUR_MS } from '../../src/shared/time-zone';
 import { describeEachEngine } from '../support/engines';
+import { eventually } from '../support/eventually';
 import { createTestDatabase, type TestDatabase } from '../support/test-database';
 import { startTrial, type TrialService } from '../support/trial-service';
 import { ORG_A, ORG_B, usageEvent } from '../support/usage-events';
@@ -197,6 +201,30 @@ describeEachEngine('certificates', (kind) => {
       expect(reasons(await certificate())).toEqual([]);
     },
   );
+
+  it('are told of by every worker, whichever verified last and however late the worker has started', async () => {
+    const day = TODAY - 2 * DAY_MS;
+    await plant('usage_hourly', day);
+    expect(await service.commands.execute(new VerifyDataCommand())).not.toMatchObject({ differing: 0 });
+    // What another process has is not known in a new one.
+    register.resetMetrics();
+    const worker = await startTrial(database, { now: NOW, settings: { SERVICE_ROLES: 'worker' } });
+    const differing = async () => {
+      const metric = await register.getSingleMetric('verify_differing_rows')?.get();
+      return metric?.values.find(({ labels }) => labels['relation'] === 'usage_hourly')?.value;
+    };
+    try {
+      await eventually(async () => expect(await differing()).toBe(1));
+      await service.app
+        .get(StorageEngine)
+        .rebuild({ start: new Date(day), end: new Date(day + DAY_MS) }, null);
+      await service.commands.execute(new VerifyDataCommand());
+      await worker.app.get(LastVerification).export();
+      expect(await differing()).toBe(0);
+    } finally {
+      await worker.close();
+    }
+  });
 
   it('find a row that nothing explains, and a rebuild removes it', async () => {
     const invented = {

@@ -25,6 +25,7 @@ const OF_SERVICE: Readonly<Record<string, string>> = {
   ingest_batches: 'SID',
   ingest_cursors: 'SIU',
   ingest_ledger: 'SIU',
+  last_verification: 'SU',
   leases: 'SIUD',
   quarantined_events: 'SIU',
   reaggregations: 'SIU',

@@ -113,10 +113,10 @@ export class WalkedService {
     this.processes.delete(role);
   }
 
-  /** Replaces the process of each role by one with changed settings; resolves when all are ready. */
-  async reconfigure(change: Record<string, string>): Promise<void> {
+  /** Replaces the processes of these roles by ones with changed settings; resolves when all are ready. */
+  async reconfigure(change: Record<string, string>, roles: readonly Role[] = ROLES): Promise<void> {
     Object.assign(this.settings, change);
-    for (const role of ROLES) {
+    for (const role of roles) {
       await this.kill(role);
       await this.run(role);
     }

@@ -5,8 +5,8 @@ import { Leases } from '../../platform/database/lease';
 import { WorkerPool } from '../../platform/database/pools';
 import { Clock } from '../../shared/clock';
 import { describeDifference } from '../incomplete-reasons';
+import { LastVerification } from '../last-verification';
 import { type Verification, verify } from '../verification';
-import { noteVerification } from '../verification.metrics';
 
 const LISTED_DIFFERENCES = 20;
 
@@ -17,7 +17,7 @@ export class VerifyDataCommand extends Command<Verification | undefined> {
   }
 }
 
-/** Logs each difference with organisation, bucket and measures, and feeds the metrics. */
+/** Logs each difference with organisation, bucket and measures, and keeps what was found for the metrics of every worker. */
 @CommandHandler(VerifyDataCommand)
 export class VerifyDataHandler implements ICommandHandler<VerifyDataCommand> {
   private readonly logger = new Logger(VerifyDataHandler.name);
@@ -27,6 +27,7 @@ export class VerifyDataHandler implements ICommandHandler<VerifyDataCommand> {
     private readonly clock: Clock,
     private readonly pool: WorkerPool,
     private readonly leases: Leases,
+    private readonly last: LastVerification,
   ) {}
 
   execute({ signal }: VerifyDataCommand): Promise<Verification | undefined> {
@@ -43,7 +44,7 @@ export class VerifyDataHandler implements ICommandHandler<VerifyDataCommand> {
         listed: LISTED_DIFFERENCES,
         ...(signal && { signal }),
       });
-      noteVerification(verification, (performance.now() - began) / 1_000);
+      await this.last.note(verification, this.clock.now(), (performance.now() - began) / 1_000);
       this.tell(verification);
       return verification;
     });
