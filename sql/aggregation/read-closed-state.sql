@@ -2,8 +2,8 @@
 -- how many the ledger says are stored names one state of them.
 -- $1 organisation  $2 start  $3 end of the window
 -- Columns: closed_through_ms (milliseconds since the epoch, -Infinity before the first refresh), is_settled (false while
--- the rollups lack late events of the window), version.
--- Index: primary keys of dirty_windows and ingest_ledger.
+-- the rollups lack late events of the window, or are rebuilt), version.
+-- Index: primary keys of dirty_windows and ingest_ledger; there are few re-aggregations.
 select
   extract(epoch from closed.through)::double precision * 1000 as closed_through_ms,
   not exists (
@@ -11,6 +11,14 @@ select
     where org_id = $1::uuid
       and hour > $2::timestamptz - interval '1 hour'
       and hour < $3::timestamptz
+  ) and not exists (
+    -- Each step of a rebuild commits by itself. Whoever works on one that was cancelled notices that within five seconds
+    -- and then ends the step that it is at, at most a day of the rollups.
+    select from reaggregations
+    where window_start < $3::timestamptz
+      and window_end > $2::timestamptz
+      and state <> 'succeeded'
+      and coalesce(finished_at, 'infinity') > now() - interval '10 minutes'
   ) as is_settled,
   concat_ws(
     '/',

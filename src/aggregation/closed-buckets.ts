@@ -14,7 +14,7 @@ const readClosedState = sql('aggregation/read-closed-state');
  * Remembers what was read of the closed buckets of an organisation, so that a question that is asked again, as
  * dashboards do, reads only the open ones. An answer is the same with and without: what is remembered belongs to one
  * state of the organisation's closed hours (`sql/aggregation/read-closed-state.sql`), which is read in the snapshot of
- * the question, and while late events wait for a refresh nothing is taken from here.
+ * the question, and while late events wait for a refresh, or rollups are rebuilt, nothing is taken from here.
  */
 @Injectable()
 export class ClosedBuckets {
@@ -91,6 +91,8 @@ function keyOf(
   kept: readonly Group[] | null,
   version: string,
 ): string {
-  const question = [counts, latencies, starts, end, [...groupBy].sort(), modelIds, clientIds, kept, version];
+  const sorted = (ids: readonly string[] | null): string[] | null => ids && [...ids].sort();
+  const filters = [sorted(modelIds), sorted(clientIds)];
+  const question = [counts, latencies, starts, end, [...groupBy].sort(), ...filters, kept, version];
   return `closed-buckets/${orgId}/${createHash('sha256').update(JSON.stringify(question)).digest('base64url')}`;
 }

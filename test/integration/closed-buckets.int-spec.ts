@@ -115,6 +115,29 @@ describeEachEngine('closed buckets', (kind) => {
     expect([await requests(), memory.misses]).toEqual([before + 2, 3]);
   });
 
+  it('are not remembered while a rebuild may still change them, also when it was cancelled', async () => {
+    const rollup = await relationBehind(database, 'org_usage_hourly');
+    /** As a step of a rebuild would, which commits by itself. */
+    const mend = () =>
+      database.pool.query(`update ${rollup} set requests = requests + 1 where bucket = $1 and org_id = $2`, [
+        new Date(Date.UTC(2026, 10, 18, 3)),
+        ORG_A,
+      ]);
+    const before = await requests();
+    const window = { start: iso(Date.UTC(2026, 10, 18)), end: iso(Date.UTC(2026, 10, 18, 9)) };
+    const { body } = await service.send('POST', '/admin/reaggregations', { window });
+    await mend();
+    expect(await requests()).toBe(before + 1);
+    expect((await service.send('DELETE', `/admin/reaggregations/${body.jobId}`)).body.state).toBe(
+      'cancelled',
+    );
+    expect(await requests()).toBe(before + 1);
+    await mend();
+    expect([await requests(), memory.misses]).toEqual([before + 2, 1]);
+    await database.pool.query(`update reaggregations set finished_at = now() - interval '11 minutes'`);
+    expect([await requests(), await requests(), memory.misses]).toEqual([before + 2, before + 2, 2]);
+  });
+
   it('are told apart by everything that was asked', async () => {
     const start = iso(NOW.getTime() - 2 * DAY_MS);
     const asked = [
@@ -125,6 +148,7 @@ describeEachEngine('closed buckets', (kind) => {
       question({ start, granularity: 'hour', groupBy: ['model'] }),
       question({ start, granularity: 'hour', groupBy: ['model'], limit: 1 }),
       question({ start, granularity: 'hour', modelId: ['model-1'] }),
+      question({ start, granularity: 'hour', modelId: ['model-0', 'model-1'] }),
       question({ start, granularity: 'hour', clientId: ['nobody'] }),
       question({ start, granularity: 'hour', compare: 'previous' }),
     ];
@@ -133,6 +157,9 @@ describeEachEngine('closed buckets', (kind) => {
     const again = [];
     for (const each of asked) again.push(await answer(each));
     expect(again).toEqual(once);
+    const { misses } = memory;
+    await answer(question({ start, granularity: 'hour', modelId: ['model-1', 'model-0'] }));
+    expect(memory.misses).toBe(misses);
     expect(await answer(asked[0] as SeriesQuestion, ORG_B)).toEqual(
       await forgetful(asked[0] as SeriesQuestion, ORG_B),
     );
