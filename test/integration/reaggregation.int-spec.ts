@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { randomUUID } from 'node:crypto';
 import { verify } from '../../src/certificates/verification';
 import { StorageEngine } from '../../src/platform/database/storage-engine';
+import { ReaggregateUsageCommand } from '../../src/reaggregation/commands/reaggregate-usage.command';
 import { Reaggregations } from '../../src/reaggregation/reaggregations.repository';
 import { ReaggregationWorker } from '../../src/reaggregation/reaggregation-worker';
 import { DAY_MS, HOUR_MS } from '../../src/shared/time-zone';
@@ -208,6 +209,35 @@ describeEachEngine('re-aggregation', (kind) => {
     expect(ended).toMatchObject({ state: 'cancelled', progress: { bucketsRebuilt: 0 } });
     expect((await service.send('DELETE', `${PATH}/${body.jobId}`)).status).toBe(200);
     expect(engine.rebuild).toHaveBeenCalledTimes(1);
+  });
+
+  it('that ends between its steps leaves no rollup that was made from what it has mended', async () => {
+    const day = TODAY - 4 * DAY_MS;
+    for (const rollup of ['usage_15min', 'usage_hourly', 'usage_daily'])
+      await database.pool.query(
+        `update ${await relationBehind(rollup)} set requests = requests + 1 where bucket >= $1 and bucket < $2`,
+        [new Date(day), new Date(day + HOUR_MS)],
+      );
+    expect(await differing()).toBeGreaterThan(0);
+    const { body } = await request({ start: iso(day), end: iso(day + DAY_MS) });
+    const engine = service.app.get(StorageEngine);
+    const rebuild = engine.rebuild.bind(engine);
+    const ending = new AbortController();
+    let steps = 0;
+    jest.spyOn(engine, 'rebuild').mockImplementation((window, orgId, signal) => {
+      const throwIfAborted = () => {
+        if (steps === 1) ending.abort();
+        signal?.throwIfAborted();
+        steps += 1;
+      };
+      return rebuild(window, orgId, { throwIfAborted } as AbortSignal);
+    });
+    const job = await service.app.get(Reaggregations).claim('w', body.jobId);
+    if (!job) throw new Error('The job cannot be claimed.');
+    expect(await service.commands.execute(new ReaggregateUsageCommand(job, ending.signal))).toBe('released');
+    expect(steps).toBe(1);
+    expect((await service.send('DELETE', `${PATH}/${body.jobId}`)).body.state).toBe('cancelled');
+    expect(await differing()).toBe(0);
   });
 
   it('is tried again when the database is busy, and given up with a sentence after ten failures', async () => {

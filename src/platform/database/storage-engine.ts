@@ -65,7 +65,8 @@ export abstract class StorageEngine {
   /**
    * Makes every rollup of the closed buckets that `window` touches what the events say, whatever it holds; of one
    * organisation where the engine can tell them apart, else of all (`null`). Answers stay as they are or become right
-   * while it runs. The same limits as for `refresh` hold. `signal` ends it between steps.
+   * while it runs. The same limits as for `refresh` hold. `signal` ends it between steps: then `refresh` takes what it
+   * has mended into the rollups above.
    */
   abstract rebuild(window: RefreshWindow, orgId: string | null, signal?: AbortSignal): Promise<void>;
 

@@ -103,7 +103,13 @@ export class ReaggregateUsageHandler implements ICommandHandler<ReaggregateUsage
       async (lease) => {
         signal.throwIfAborted();
         lease.assertHeld();
-        await this.engine.rebuild(window, orgId, signal);
+        try {
+          await this.engine.rebuild(window, orgId, signal);
+        } catch (error) {
+          // What it has mended is not in the rollups above yet, and a job that was cancelled does not come back for it.
+          if (signal.aborted) await this.engine.refresh([window]);
+          throw error;
+        }
         return true;
       },
       { waitMs: WAIT_MS, signal },
