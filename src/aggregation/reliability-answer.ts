@@ -66,7 +66,7 @@ export class ReliabilityMeasures {
 
 export class ReliabilityRow extends IntersectionType(RowHeadModel, ReliabilityMeasures) {}
 
-const CHANGE = { type: Number, nullable: true, description: 'Share of the value before; null where that was zero.', example: -0.1 } as const; // prettier-ignore
+const CHANGE = { type: Number, nullable: true, description: 'Share of the value before; null where that was zero, and where either is null.', example: -0.1 } as const; // prettier-ignore
 
 /** How much the totals changed against the period before. */
 export class ReliabilityChange {
@@ -165,9 +165,13 @@ export function reliabilityOf(percentiles: readonly number[]) {
 function reliabilityChange(previous: Counts, current: Counts): ReliabilityChange {
   return {
     requests: changeSince(previous.requests, current.requests),
-    errorRate: changeSince(String(errorRate(previous) ?? 0), String(errorRate(current) ?? 0)),
-    latencyMeanMs: changeSince(String(latencyMean(previous) ?? 0), String(latencyMean(current) ?? 0)),
+    errorRate: changeOf(errorRate(previous), errorRate(current)),
+    latencyMeanMs: changeOf(latencyMean(previous), latencyMean(current)),
   };
+}
+
+function changeOf(previous: number | null, current: number | null): number | null {
+  return previous === null || current === null ? null : changeSince(String(previous), String(current));
 }
 
 /** `p95Ms`, `p99_9Ms`: a dot would be a path in Grafana's selectors. */

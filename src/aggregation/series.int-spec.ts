@@ -204,6 +204,11 @@ describeEachEngine('series', (kind) => {
       comparedTime: compare.window.start,
     });
     expect(compare.change.requests).toBeCloseTo(body.totals.requests / compare.totals.requests - 1, 5);
+
+    const [start, end] = [1, 2].map((days) => new Date(NOW.getTime() + days * DAY_MS).toISOString());
+    const silent = await ask(`/orgs/${BIG_ORG}/reliability`, { start, end, granularity: 'day', compare: 'previous' }); // prettier-ignore
+    expect(silent.body.compare.totals.requests).toBeGreaterThan(0);
+    expect(silent.body.compare.change).toEqual({ requests: -1, errorRate: null, latencyMeanMs: null });
   });
 
   it('say of all organisations what they say of each', async () => {
