@@ -2,6 +2,7 @@ import { randomEvents } from '../../test/support/counted-events';
 import { describeEachEngine } from '../../test/support/engines';
 import { type Reading, type SentStatement, startReading } from '../../test/support/reading';
 import { BIG_ORG, NOW, SHAPE, SMALL_ORG } from '../../test/support/recount';
+import { relationBehind } from '../../test/support/relation-behind';
 import { rolledUpDatabase } from '../../test/support/rolled-up-database';
 import type { TestDatabase } from '../../test/support/test-database';
 import { sql } from '../platform/database/sql';
@@ -57,8 +58,11 @@ describeEachEngine('plans', (kind) => {
     await database?.drop();
   });
 
-  /** The scans of single events in the plan of a statement, with the settings that it has in the service. */
-  async function rawNodes({ isTuned, text, values }: SentStatement): Promise<PlanNode[]> {
+  /** The scans of single events, or of other relations, in the plan of a statement with the settings of the service. */
+  async function rawNodes(
+    { isTuned, text, values }: SentStatement,
+    relations: ReadonlySet<string> = rawRelations,
+  ): Promise<PlanNode[]> {
     const { rows } = await inTransaction(database.pool, async (client) => {
       if (isTuned) await client.query(tuneReading.text);
       return client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>({
@@ -68,9 +72,7 @@ describeEachEngine('plans', (kind) => {
     });
     const [answer] = rows;
     if (!answer) throw new Error('No plan.');
-    return nodesOf(answer['QUERY PLAN'][0].Plan).filter((node) =>
-      rawRelations.has(node['Relation Name'] ?? ''),
-    );
+    return nodesOf(answer['QUERY PLAN'][0].Plan).filter((node) => relations.has(node['Relation Name'] ?? ''));
   }
 
   /** What an answer is made of: not what the guard and its audit log ask beside. */
@@ -83,7 +85,9 @@ describeEachEngine('plans', (kind) => {
       expect([status, body.detail]).toEqual([200, undefined]);
     });
     expect(statements.filter(isOfAnswer).length).toBeGreaterThan(1);
-    const nodes = (await Promise.all(statements.filter(isOfAnswer).map(rawNodes))).flat();
+    const nodes = (
+      await Promise.all(statements.filter(isOfAnswer).map((statement) => rawNodes(statement)))
+    ).flat();
     const read = (node: PlanNode) =>
       (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'];
     return nodes.reduce((sum, node) => sum + read(node), 0);
@@ -111,9 +115,27 @@ describeEachEngine('plans', (kind) => {
     expect(await eventsRead(path)).toBeLessThanOrEqual(kind === 'postgres' ? 0 : 3 * UNMATERIALIZED);
   });
 
+  it('of the list of organisations read whole days without models and clients', async () => {
+    const statements = await reading.statementsOf(() => reading.get('/orgs'));
+    const list = statements.find(({ name }) => name.startsWith('aggregation/orgs'));
+    if (!list) throw new Error('No statement lists organisations.');
+    const scansOf = async (rollup: string): Promise<number> => {
+      const { rows } = await database.pool.query<{ name: string }>(
+        `select relname as name from pg_inherits join pg_class on pg_class.oid = inhrelid
+         where inhparent = $1::regclass`,
+        [await relationBehind(database, rollup)],
+      );
+      return (await rawNodes(list, new Set(rows.map(({ name }) => name)))).length;
+    };
+    expect(await scansOf('usage_daily')).toBe(0);
+    expect(await scansOf('org_usage_daily')).toBeGreaterThan(0);
+  });
+
   it('of questions for single events find them by index', async () => {
     const statements = await reading.statementsOf(() => reading.get(`/orgs/${SMALL_ORG}/usage?start=now-1h&granularity=minute`)); // prettier-ignore
-    const nodes = (await Promise.all(statements.filter(isOfAnswer).map(rawNodes))).flat();
+    const nodes = (
+      await Promise.all(statements.filter(isOfAnswer).map((statement) => rawNodes(statement)))
+    ).flat();
     expect(nodes.length).toBeGreaterThan(0);
     expect(nodes.map((node) => node['Node Type']).filter((type) => type === 'Seq Scan')).toEqual([]);
   });
