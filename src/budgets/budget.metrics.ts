@@ -13,6 +13,12 @@ export const budgetForecastRatio = new Gauge({
   labelNames: ['org_id', 'period'],
 });
 
+/** For a process whose budgets another one checks now: of two figures of one budget one would be old. */
+export function forgetStandings(): void {
+  budgetSpentRatio.reset();
+  budgetForecastRatio.reset();
+}
+
 export const budgetThresholdsCrossed = new Counter({
   name: 'budget_thresholds_crossed_total',
   help: 'Thresholds of budgets that spend has reached, each once per period.',

@@ -9,6 +9,7 @@ import { SchedulerRegistry } from '@nestjs/schedule';
 import { Config } from '../platform/config/config';
 import { DatabaseSchema } from '../platform/database/database-schema';
 import { Leases } from '../platform/database/lease';
+import { forgetStandings } from './budget.metrics';
 import { CheckBudgetsCommand } from './commands/check-budgets.command';
 import { DeliverWebhooksCommand } from './commands/deliver-webhooks.command';
 
@@ -63,7 +64,8 @@ export class BudgetsScheduler implements OnApplicationBootstrap, BeforeApplicati
 
   private async check(): Promise<void> {
     try {
-      await this.leases.run(NAME, () => this.commands.execute(new CheckBudgetsCommand()));
+      const fired = await this.leases.run(NAME, () => this.commands.execute(new CheckBudgetsCommand()));
+      if (fired === undefined) forgetStandings();
     } catch (err) {
       if (this.stopping.signal.aborted) return;
       this.logger.error({ err }, 'Budgets could not be checked, trying again at the next interval');

@@ -7,7 +7,7 @@ import { Clock } from '../../shared/clock';
 import { COST_DIGITS, unitsOfDecimal } from '../../shared/decimal';
 import { BudgetThresholdCrossed } from '../../shared/messages/budget-threshold-crossed.event';
 import { HOUR_MS } from '../../shared/time-zone';
-import { budgetForecastRatio, budgetSpentRatio, budgetThresholdsCrossed } from '../budget.metrics';
+import { budgetForecastRatio, budgetSpentRatio, budgetThresholdsCrossed, forgetStandings } from '../budget.metrics'; // prettier-ignore
 import { type BudgetSpend, type BudgetStanding, BudgetStandings } from '../budget-standings';
 import { BudgetsFile } from '../budgets-file';
 
@@ -86,8 +86,7 @@ export class CheckBudgetsHandler implements ICommandHandler<CheckBudgetsCommand>
 
 /** All at once: a scrape meets the series of this check or of the one before. */
 function measure(standings: readonly BudgetStanding[]): void {
-  budgetSpentRatio.reset();
-  budgetForecastRatio.reset();
+  forgetStandings();
   for (const { budget, spent, method, forecasts } of standings) {
     const labels = { org_id: budget.orgId, period: budget.period };
     const amount = Number(unitsOfDecimal(budget.amount, COST_DIGITS));
