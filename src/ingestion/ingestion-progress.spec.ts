@@ -58,6 +58,16 @@ describe('the progress of ingestion', () => {
     expect(progress.assertProgress()).toBe('reads partition 0');
   });
 
+  it.each([
+    ['is read again from the cursor', () => progress.owned(0)],
+    ['turns out to be committed', () => progress.completeThrough(0, Date.now())],
+  ])('is there again when what could not be committed %s', (_, happen) => {
+    progress.owned(0);
+    progress.failing(0, 'The database cannot take the batch now.');
+    happen();
+    expect(progress.assertProgress()).toBe('reads partition 0');
+  });
+
   it('of a partition that was given up has no meaning any more, however late it is told', () => {
     progress.owned(0);
     progress.measured(0, 5);

@@ -28,7 +28,8 @@ export class IngestionProgress {
    * nothing must grow old for those who watch it. One that is read again after a session ended does not get another minute.
    */
   owned(partition: number, through: Date | null = null): void {
-    if (this.partitions.has(partition)) return;
+    // What could not be committed is read again: or it was committed, and only the answer was lost.
+    if (this.partitions.has(partition)) return this.change(partition, { failing: null });
     const ownedAt = Date.now();
     const dataThrough = through?.getTime() ?? null;
     this.partitions.set(partition, { partition, backlog: 0, progressedAt: ownedAt, ownedAt, dataThrough, failing: null }); // prettier-ignore
@@ -53,7 +54,7 @@ export class IngestionProgress {
   }
 
   completeThrough(partition: number, instant: number): void {
-    this.change(partition, { dataThrough: instant });
+    this.change(partition, { dataThrough: instant, failing: null });
   }
 
   released(partition: number): void {

@@ -139,14 +139,20 @@ describe.each(['amqp', 'stream'] as const)('reading the stream over %s', (protoc
     ]); // prettier-ignore
   });
 
-  it('stores a batch once whose commit was never answered', async () => {
-    await start();
+  it('stores a batch once whose commit was never answered, and reads on', async () => {
+    const app = await start();
     await producer.publish([usageEvent()]);
     await stored(1);
-    const unanswered = databaseProxy.swallowRepliesAfter('commit');
+    const unanswered = databaseProxy.swallowRepliesAfter('commit\0');
     await producer.publish(Array.from({ length: 10 }, () => usageEvent()));
     await unanswered;
+    await stored(11);
     await databaseProxy.heal();
+    // The second attempt finds the batch committed, and the partition is acquired again.
+    await eventually(async () =>
+      expect(await rowsOf('select epoch from ingest_cursors')).toEqual([{ epoch: '2' }]),
+    );
+    await reading(app);
     await producer.publish([usageEvent()]);
     await stored(12);
     expect(await rowsOf('select sum(received)::integer as received from ingest_batches')).toEqual([
