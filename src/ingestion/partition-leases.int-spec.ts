@@ -89,8 +89,8 @@ describe('the ownership of a partition', () => {
     await sleep(LEASE_MS + 50);
     const { epoch } = await owned(second.acquire(0));
     expect(await first.renew(former, 5, performance.now())).toBe(false);
-    await first.recordTruncation(former, 90);
-    await first.recordRecreation(former);
+    expect(await first.recordTruncation(former, 90)).toBe(false);
+    expect(await first.recordRecreation(former)).toBe(false);
     await first.release(former);
     expect(await rowOf('epoch::integer, owner, next_offset, incarnation')).toEqual({
       epoch,
@@ -179,7 +179,7 @@ describe('the ownership of a partition', () => {
     }
 
     it('notes which offsets are gone and goes on behind them, of the same stream', async () => {
-      await first.recordTruncation(cursor, 500);
+      expect(await first.recordTruncation(cursor, 500)).toBe(true);
       expect(await gaps()).toEqual([{ kind: 'truncated', incarnation: 1, from_offset: 70, to_offset: 500 }]);
       expect(await first.acquire(0)).toMatchObject({
         nextOffset: 500,
@@ -189,7 +189,7 @@ describe('the ownership of a partition', () => {
     });
 
     it('notes that the stream is another one and goes on at its beginning', async () => {
-      await first.recordRecreation(cursor);
+      expect(await first.recordRecreation(cursor)).toBe(true);
       expect(await gaps()).toEqual([{ kind: 'recreated', incarnation: 1, from_offset: 70, to_offset: null }]);
       expect(await first.acquire(0)).toMatchObject({ nextOffset: 0, lastMessageHash: null, incarnation: 2 });
     });

@@ -105,14 +105,19 @@ export class PartitionLeases {
     await this.pool.query({ ...releasePartition, values: [partition, epoch] });
   }
 
-  /** Offsets from the cursor up to `firstOffset` no longer exist: notes the gap and goes on behind it. */
-  async recordTruncation({ partition, epoch, nextOffset }: OwnedCursor, firstOffset: number): Promise<void> {
-    await this.pool.query({ ...recordTruncation, values: [partition, epoch, nextOffset, firstOffset] });
+  /** Offsets from the cursor up to `firstOffset` no longer exist: notes the gap and goes on behind it. Answers whether it is noted. */
+  async recordTruncation(
+    { partition, epoch, nextOffset }: OwnedCursor,
+    firstOffset: number,
+  ): Promise<boolean> {
+    const values = [partition, epoch, nextOffset, firstOffset];
+    return (await this.pool.query({ ...recordTruncation, values })).rows.length > 0;
   }
 
-  /** The stream is not the one that the cursor belongs to: notes the gap and begins at its first message. */
-  async recordRecreation({ partition, epoch, nextOffset }: OwnedCursor): Promise<void> {
-    await this.pool.query({ ...recordRecreation, values: [partition, epoch, nextOffset] });
+  /** The stream is not the one that the cursor belongs to: notes the gap and begins at its first message. Answers whether it is. */
+  async recordRecreation({ partition, epoch, nextOffset }: OwnedCursor): Promise<boolean> {
+    const { rows } = await this.pool.query({ ...recordRecreation, values: [partition, epoch, nextOffset] });
+    return rows.length > 0;
   }
 
   private setClock(row: Pick<CursorRow, 'now_ms'> | undefined): void {

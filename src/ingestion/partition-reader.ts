@@ -186,16 +186,15 @@ export class PartitionReader {
           { ...context, firstOffset: end.firstOffset },
           'The stream has dropped messages that were never read',
         );
-        await leases.recordTruncation(cursor, end.firstOffset);
-        dataGaps.inc({ partition, kind: 'truncated' });
+        if (await leases.recordTruncation(cursor, end.firstOffset))
+          dataGaps.inc({ partition, kind: 'truncated' });
         return;
       case 'recreated':
         this.logger.error(
           context,
           'The stream is another one than the cursor belongs to, reading it from its start',
         );
-        await leases.recordRecreation(cursor);
-        dataGaps.inc({ partition, kind: 'recreated' });
+        if (await leases.recordRecreation(cursor)) dataGaps.inc({ partition, kind: 'recreated' });
         return;
       case 'overflowed':
         this.prefetch = prefetchAfterOverflow(config, this.prefetch, end.meanMessageBytes);
