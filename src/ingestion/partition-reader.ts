@@ -19,6 +19,8 @@ import { type SessionEnd, StreamSession } from './stream-session';
 const SHORT_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 10_000;
 const LONGEST_WAIT_MS = 500;
+/** For so many leases a partition is left to another replica before this one asks whether it could read it again. */
+const LEASES_ASIDE = 3;
 /** How long a stream may take to deliver its oldest message. */
 const PROBE_WAIT_MS = 5_000;
 
@@ -43,6 +45,8 @@ export class PartitionReader {
   private session: StreamSession | undefined;
   private running: Promise<void> = Promise.resolve();
   private prefetch: number;
+  /** Since when no turn has read anything because the broker does not let it, by `performance.now()`. */
+  private unreadableSince: number | undefined;
 
   constructor(
     private readonly partition: number,
@@ -81,9 +85,15 @@ export class PartitionReader {
         fruitful = false;
       }
       if (fruitful === undefined) {
+        this.unreadableSince = undefined;
         shares.giveUp(this.partition);
         progress.released(this.partition);
         await this.pause(waitMs);
+        continue;
+      }
+      if (this.isUnreadable && !shares.isAlone) {
+        await this.standAside();
+        failures = 0;
         continue;
       }
       failures = fruitful ? 0 : failures + 1;
@@ -107,7 +117,7 @@ export class PartitionReader {
     } finally {
       await closeChannel(channel);
     }
-    const reading = await broker.openReadingChannel();
+    const reading = await broker.openReadingChannel().catch(this.cannotRead);
     if (!reading) return undefined;
     try {
       const cursor = await leases.acquire(this.partition);
@@ -123,6 +133,7 @@ export class PartitionReader {
     const { partition, epoch, nextOffset: offset } = cursor;
     progress.owned(partition, cursor.dataThrough);
     this.logger.log({ partition, epoch, offset }, 'Reading a partition');
+    const startedAt = performance.now();
     const session = this.openSession(channel, cursor);
     const upkeep = new PartitionUpkeep(this.stream, session, cursor, broker, leases, shares, progress);
     this.session = session;
@@ -130,16 +141,66 @@ export class PartitionReader {
       upkeep.start();
       // The process may have been told to stop while the partition was being acquired.
       if (this.stopping.signal.aborted) return undefined;
-      await session.start();
+      await session.start().catch(this.cannotRead);
       const end = await session.ended;
       await session.stop(end);
       await this.conclude(cursor, session, end);
       if (end.reason === 'stopped') return undefined;
-      return session.nextOffset > offset || end.reason === 'truncated' || end.reason === 'recreated';
+      const isFruitful = session.nextOffset > offset || end.reason === 'truncated' || end.reason === 'recreated'; // prettier-ignore
+      const wasUp = end.reason !== 'stalled' && performance.now() - startedAt >= leases.leaseMs;
+      this.unreadableSince = isFruitful || wasUp ? undefined : (this.unreadableSince ?? performance.now());
+      return isFruitful;
     } finally {
       upkeep.stop();
       this.session = undefined;
       await leases.release(cursor).catch(() => undefined);
+    }
+  }
+
+  private readonly cannotRead = (error: unknown): never => {
+    this.unreadableSince ??= performance.now();
+    throw error;
+  };
+
+  /** An owner that is silent for a lease is replaced; so is one that has read nothing for as long. */
+  private get isUnreadable(): boolean {
+    return (
+      this.unreadableSince !== undefined &&
+      performance.now() - this.unreadableSince >= this.surroundings.leases.leaseMs
+    );
+  }
+
+  /**
+   * Leaves the partition to other replicas until it can be read from here again: the port of the stream protocol may be
+   * blocked for this one alone, or the node it is connected to have no running replica of the stream.
+   */
+  private async standAside(): Promise<void> {
+    const { leases, shares, progress } = this.surroundings;
+    const { partition } = this;
+    this.logger.error({ partition }, 'A partition cannot be read from here, leaving it to another replica');
+    progress.released(partition);
+    await shares.leave(partition);
+    do await this.pause(leases.leaseMs * LEASES_ASIDE);
+    while (!this.stopping.signal.aborted && !(await this.isReadable()));
+    this.unreadableSince = undefined;
+    shares.rejoin(partition);
+  }
+
+  /** Whether the broker lets this replica begin to read. */
+  private async isReadable(): Promise<boolean> {
+    const channel = await this.surroundings.broker.openReadingChannel().catch(() => undefined);
+    if (!channel) return false;
+    try {
+      await channel.prefetch(1);
+      await channel.consume(this.stream, () => undefined, {
+        noAck: false,
+        arguments: { 'x-stream-offset': 'first' },
+      });
+      return true;
+    } catch {
+      return false;
+    } finally {
+      await closeChannel(channel);
     }
   }
 

@@ -87,6 +87,24 @@ describe('the partitions that a replica may own', () => {
     expect(taken()).toEqual([0, 1, 2]);
   });
 
+  it('are left to others without being announced, where there are any, until this one rejoins', async () => {
+    shares.start();
+    await announcement();
+    expect(shares.isAlone).toBe(true);
+    announced = ['other', 'self'];
+    await announcement();
+    expect([shares.isAlone, taken()]).toEqual([false, [0]]);
+    told = [];
+    jest.advanceTimersByTime(1_000);
+    // An announcement is on its way.
+    await shares.leave(0);
+    await jest.advanceTimersByTimeAsync(10_000);
+    expect(told).toEqual(['announced', 'dismissed']);
+    shares.rejoin(0);
+    await announcement();
+    expect(told.slice(2)).toEqual(['announced']);
+  });
+
   it('stay what they were while the database cannot be asked', async () => {
     shares.start();
     await announcement();

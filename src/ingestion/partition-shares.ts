@@ -21,6 +21,9 @@ export class PartitionShares {
   private readonly owned = new Set<number>();
   private share = 0;
   private announced = false;
+  private others = 0;
+  /** Partitions that are left to others, for which this replica is not announced. */
+  private readonly left = new Set<number>();
   private failing = false;
   private announcing: Promise<void> = Promise.resolve();
   private timer: NodeJS.Timeout | undefined;
@@ -65,11 +68,30 @@ export class PartitionShares {
     return this.owned.size > this.share && partition === Math.max(...this.owned);
   }
 
+  /** Whether no other replica has announced itself. */
+  get isAlone(): boolean {
+    return this.others === 0;
+  }
+
+  /** Gives the partition up to others: until `rejoin` this replica has no share in their eyes. */
+  async leave(partition: number): Promise<void> {
+    this.giveUp(partition);
+    this.left.add(partition);
+    await this.announcing;
+    // Where the database is away the announcement runs out.
+    await this.leases.dismiss().catch(() => undefined);
+  }
+
+  rejoin(partition: number): void {
+    this.left.delete(partition);
+  }
+
   private async announce(): Promise<void> {
     // A replica that cannot read must not keep a share; its last announcement runs out.
-    if (!this.isAble()) return;
+    if (!this.isAble() || this.left.size > 0) return;
     try {
       const replicas = await this.leases.announce();
+      this.others = replicas.filter((replica) => replica !== this.leases.replica).length;
       this.share = fairShare(this.partitions, replicas, this.leases.replica);
       this.announced = true;
       this.failing = false;

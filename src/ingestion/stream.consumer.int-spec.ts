@@ -8,6 +8,7 @@ import { TcpProxy } from '../../test/support/tcp-proxy';
 import { createTestDatabase, type TestDatabase } from '../../test/support/test-database';
 import { createTestVhost, type TestVhost } from '../../test/support/test-vhost';
 import { streamBatch, usageEvent } from '../../test/support/usage-events';
+import { Broker } from '../platform/messaging/broker';
 import { UsageEventPublisher } from '../platform/messaging/usage-event-publisher';
 import { RECREATION } from './partition-upkeep';
 
@@ -31,7 +32,11 @@ describe.each(['amqp', 'stream'] as const)('reading the stream over %s', (protoc
   afterEach(async () => {
     await Promise.all([databaseProxy.heal(), brokerProxy.heal(), streamProxy.heal()]);
     await producer?.close();
-    for (const app of apps.splice(0)) await app.close();
+    for (const app of apps.splice(0)) {
+      await app.close();
+      // Of two applications in a process golevelup closes the connection of the one that came last.
+      await app.get(Broker).consuming.close();
+    }
     await Promise.all([databaseProxy.close(), brokerProxy.close(), streamProxy.close()]);
     await Promise.all([database.drop(), vhost.drop()]);
   });
@@ -178,6 +183,31 @@ describe.each(['amqp', 'stream'] as const)('reading the stream over %s', (protoc
       { quarantined: 0 },
     ]);
   });
+
+  if (protocol === 'stream')
+    it('leaves the partition to another replica while it cannot read itself, and takes it back when it can', async () => {
+      const cutOff = await start();
+      const other = await startIngestion({
+        DATABASE_URL: database.url,
+        AMQP_URL: vhost.url,
+        AMQP_STREAM_PORT: String(vhost.streamPort),
+        INGEST_LEASE: '1s',
+        INGEST_BATCH_MAX_WAIT: '50ms',
+      });
+      apps.push(other);
+      await eventually(async () =>
+        expect(await rowsOf(`select name from leases where name like 'ingestion/%'`)).toHaveLength(2),
+      );
+      await streamProxy.cut();
+      await producer.publish([usageEvent()]);
+      await stored(1);
+      await reading(other);
+      expect(await readinessOf(cutOff, 'ingestion')).toBe('owns no partition');
+      await streamProxy.heal();
+      await reading(cutOff);
+      await producer.publish([usageEvent()]);
+      await stored(2);
+    });
 
   it('waits for a broker that is away at the start', async () => {
     await Promise.all([brokerProxy.cut(), streamProxy.cut()]);

@@ -129,7 +129,7 @@ export class ModelWorld {
       new SystemClock(),
       { publish: () => undefined } as unknown as EventBus,
     );
-    const shares = { take: () => true, giveUp: () => undefined, isSpare: () => false };
+    const shares = { take: () => true, giveUp: () => undefined, isSpare: () => false, isAlone: true };
     const readers = this.streams.map(
       (stream, partition) =>
         new PartitionReader(partition, `stream ${partition}`, {
