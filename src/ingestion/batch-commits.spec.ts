@@ -22,6 +22,7 @@ const RESULT = { stored: 1 } as IngestResult;
 describe('the commits of a partition', () => {
   let batch: UsageBatch;
   let attempts: number;
+  let arrivals: Date[];
   let failures: unknown[];
   let givenUp: boolean;
   let stopping: AbortController;
@@ -32,13 +33,14 @@ describe('the commits of a partition', () => {
   beforeEach(() => {
     jest.useFakeTimers({ now: NOW });
     jest.spyOn(Math, 'random').mockReturnValue(1);
-    [attempts, failures, givenUp, lines] = [0, [], false, []];
+    [attempts, arrivals, failures, givenUp, lines] = [0, [], [], false, []];
     batch = streamBatch([usageEvent(), usageEvent()], { firstOffset: 7 });
     stopping = new AbortController();
     progress = new IngestionProgress();
     progress.owned(0);
-    const ingest = (): Promise<IngestResult> => {
+    const ingest = ({ receivedAt }: UsageBatch): Promise<IngestResult> => {
       attempts += 1;
+      arrivals.push(receivedAt);
       return failures.length > 0
         ? jest.fn<Promise<IngestResult>, []>().mockRejectedValue(failures.shift())()
         : Promise.resolve(RESULT);
@@ -93,6 +95,20 @@ describe('the commits of a partition', () => {
         'A batch fails for a reason nobody foresaw, trying it again',
       ]),
     );
+  });
+
+  it('give the batch the time of each attempt as its arrival: a database can be away for days', async () => {
+    failures = [AWAY];
+    const committed = commit();
+    await pass(1);
+    const dayAfter = new Date(NOW.getTime() + 86_400_000);
+    jest.setSystemTime(dayAfter);
+    await pass(99);
+    await committed;
+    expect(arrivals.map((arrival) => arrival.toISOString().slice(0, 10))).toEqual([
+      '2026-11-23',
+      '2026-11-24',
+    ]);
   });
 
   it('end at once when the partition is another replica’s', async () => {

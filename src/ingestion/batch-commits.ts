@@ -34,7 +34,8 @@ export class BatchCommits {
   async commit(batch: UsageBatch, isGivenUp: () => boolean): Promise<IngestResult> {
     for (let attempt = 0; ; attempt += 1) {
       try {
-        const result = await this.ingest(batch);
+        // Keys belong to the day of the attempt: with the day of the first one they would be looked for, and expire, too early.
+        const result = await this.ingest({ ...batch, receivedAt: new Date() });
         this.progress.committed(this.partition, latestOf(batch));
         this.logger.debug(this.describe(batch), 'Stored a batch');
         return result;

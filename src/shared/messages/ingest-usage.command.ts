@@ -29,9 +29,10 @@ export interface RepairSource {
   readonly kind: 'repair';
 }
 
-/** What one transaction takes in. Every event and reject of the batch was received before `receivedAt`. */
+/** What one transaction takes in. */
 export interface UsageBatch {
   readonly source: StreamSource | DirectSource | RepairSource;
+  /** The arrival of all that is in it, at or after it was received: a batch that is tried again arrives again. */
   readonly receivedAt: Date;
   readonly messages: number;
   readonly events: readonly PositionedEvent[];
