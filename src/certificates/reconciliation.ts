@@ -95,57 +95,65 @@ export interface ReconciliationOptions {
  * looks at one day at most: so a long window neither holds a snapshot nor runs into the limit of a statement.
  */
 export class Reconciliation {
-  private readonly layers = new Map<string, Layer>();
+  /** What was found, by the slice: one that is compared again is found anew. */
+  private readonly found = new Map<string, Layer[]>();
+  /** How many differences of a layer are listed. */
+  private readonly listed = new Map<string, number>();
 
   constructor(
     private readonly database: Pool | PoolClient,
     private readonly options: ReconciliationOptions,
   ) {}
 
-  /** Compares the whole hours of `window`. `rawFrom`: events below it may be gone; the start of a day, or `null`. */
-  async compare(window: TimeWindow, rawFrom: Date | null): Promise<void> {
-    for (const slice of daysOf(window)) {
+  /** Compares slices of `daysOf` a window. `rawFrom`: events below it may be gone; the start of a day, or `null`. */
+  async compare(slices: Iterable<TimeWindow>, rawFrom: Date | null): Promise<void> {
+    for (const slice of slices) {
       this.options.signal?.throwIfAborted();
       const hasEvents = rawFrom === null || slice.start >= rawFrom.getTime();
-      for (const [statement, against] of hasEvents ? WITH_EVENTS : WITHOUT_EVENTS) {
-        await this.ask(statement, against, slice);
-      }
+      await this.find(`day ${slice.start}`, hasEvents ? WITH_EVENTS : WITHOUT_EVENTS, slice);
     }
   }
 
   /** Compares what is in quarantine with the ledger. */
   async compareQuarantine(window: TimeWindow): Promise<void> {
-    for (const [statement, against] of QUARANTINE) await this.ask(statement, against, window);
+    await this.find('quarantine', QUARANTINE, window);
   }
 
+  /** Every layer over all that was compared. */
   result(): Layer[] {
-    return [...this.layers.values()];
-  }
-
-  private async ask(statement: Statement, against: Source, { start, end }: TimeWindow): Promise<void> {
-    const { orgId, listed } = this.options;
-    const { rows } = await this.database.query<LayerRow>({
-      ...statement,
-      values: [orgId, new Date(start), new Date(end), listed],
-    });
-    for (const row of rows) this.add(row, against);
-  }
-
-  private add(row: LayerRow, against: Source): void {
-    const key = `${row.relation} ${against}`;
-    let layer = this.layers.get(key);
-    if (!layer) {
-      layer = {
-        relation: row.relation,
-        against,
-        expected: { requests: '0' },
-        found: { requests: '0' },
-        differing: 0,
-        awaiting: 0,
-        differences: [],
-      };
-      this.layers.set(key, layer);
+    const layers = new Map<string, Layer>();
+    for (const found of [...this.found.values()].flat()) {
+      const layer = layers.get(nameOf(found)) ?? emptyLayer(found);
+      layers.set(nameOf(found), layer);
+      addSums(layer.expected, found.expected);
+      addSums(layer.found, found.found);
+      layer.differing += found.differing;
+      layer.awaiting += found.awaiting;
+      layer.differences.push(...found.differences);
     }
+    return [...layers.values()];
+  }
+
+  private async find(
+    slice: string,
+    statements: readonly (readonly [Statement, Source])[],
+    { start, end }: TimeWindow,
+  ): Promise<void> {
+    const { orgId, listed } = this.options;
+    for (const layer of this.found.get(slice) ?? []) this.list(layer, -layer.differences.length);
+    const found: Layer[] = [];
+    this.found.set(slice, found);
+    for (const [statement, against] of statements) {
+      const { rows } = await this.database.query<LayerRow>({
+        ...statement,
+        values: [orgId, new Date(start), new Date(end), listed],
+      });
+      found.push(...rows.map((row) => this.layerOf(row, against)));
+    }
+  }
+
+  private layerOf(row: LayerRow, against: Source): Layer {
+    const layer = emptyLayer({ relation: row.relation, against });
     addSums(layer.expected, {
       requests: row.expectedRequests,
       inputTokens: row.expectedInputTokens,
@@ -153,12 +161,36 @@ export class Reconciliation {
       cost: row.expectedCost,
     });
     addSums(layer.found, row);
-    layer.differing += row.differing;
-    layer.awaiting += row.awaiting;
-    const room = this.options.listed - layer.differences.length;
+    layer.differing = row.differing;
+    layer.awaiting = row.awaiting;
+    const room = this.options.listed - (this.listed.get(nameOf(layer)) ?? 0);
     const differences = JSON.parse(row.differences) as Difference[];
     layer.differences.push(...differences.slice(0, room).map(inCamelCase));
+    this.list(layer, layer.differences.length);
+    return layer;
   }
+
+  private list(layer: Layer, more: number): void {
+    this.listed.set(nameOf(layer), (this.listed.get(nameOf(layer)) ?? 0) + more);
+  }
+}
+
+/** The parts of a window that are looked at by themselves: its days of UTC, the first and the last as far as it reaches. */
+export function* daysOf({ start, end }: TimeWindow): Generator<TimeWindow> {
+  for (let from = start; from < end;) {
+    const through = Math.min(end, (Math.floor(from / DAY_MS) + 1) * DAY_MS);
+    yield { start: from, end: through };
+    from = through;
+  }
+}
+
+function nameOf({ relation, against }: Pick<Layer, 'relation' | 'against'>): string {
+  return `${relation} ${against}`;
+}
+
+function emptyLayer({ relation, against }: Pick<Layer, 'relation' | 'against'>): Layer {
+  const none = { differing: 0, awaiting: 0, differences: [] };
+  return { relation, against, expected: { requests: '0' }, found: { requests: '0' }, ...none };
 }
 
 /** The names of the measures that differ, with both values. */
@@ -195,13 +227,5 @@ function addSums(sums: Sums, more: PartialSums): void {
   for (const name of ['requests', 'inputTokens', 'outputTokens', 'cost'] as const) {
     const value = more[name];
     if (value !== undefined) sums[name] = sumOfDecimals(sums[name] ?? '0', value);
-  }
-}
-
-function* daysOf({ start, end }: TimeWindow): Generator<TimeWindow> {
-  for (let from = start; from < end;) {
-    const through = Math.min(end, (Math.floor(from / DAY_MS) + 1) * DAY_MS);
-    yield { start: from, end: through };
-    from = through;
   }
 }

@@ -4,7 +4,7 @@ import type { TimeWindow } from '../shared/time-window';
 import { DAY_MS, HOUR_MS } from '../shared/time-zone';
 import type { CertificateGap } from './certificate.dto';
 import { readOpenGaps } from './open-gaps';
-import { type Layer, Reconciliation } from './reconciliation';
+import { daysOf, type Layer, Reconciliation } from './reconciliation';
 
 const readHorizons = sql('certificates/read-horizons');
 const unreviewedConflicts = sql('certificates/unreviewed-conflicts');
@@ -66,7 +66,7 @@ export async function verify(pool: Pool, options: VerificationOptions): Promise<
   const reconciliation = new Reconciliation(pool, { orgId, listed, signal });
   const isEmpty = !(window.start < window.end);
   if (!isEmpty) {
-    await reconciliation.compare(window, rawFrom);
+    await reconciliation.compare(daysOf(window), rawFrom);
     await reconciliation.compareQuarantine(window);
   }
   const layers = reconciliation.result();

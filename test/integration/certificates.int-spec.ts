@@ -3,6 +3,8 @@ import { register } from 'prom-client';
 import { VerifyDataCommand } from '../../src/certificates/commands/verify-data.command';
 import { LastVerification } from '../../src/certificates/last-verification';
 import { verify } from '../../src/certificates/verification';
+import { ApiPool } from '../../src/platform/database/pools';
+import type { Statement } from '../../src/platform/database/sql';
 import { StorageEngine } from '../../src/platform/database/storage-engine';
 import { DAY_MS, HOUR_MS } from '../../src/shared/time-zone';
 import { describeEachEngine } from '../support/engines';
@@ -276,6 +278,43 @@ describeEachEngine('certificates', (kind) => {
     const broken = await certificate();
     expect(reasons(broken)).toEqual(['layers_differ']);
     expect(broken.reasons[0].detail).toContain('at 2026-11-15T00:00:00Z: requests 1 instead of nothing');
+  });
+
+  /** The days compared for a certificate, while an event of the second one arrives at each comparison of the last. */
+  async function comparedDays(end: number, arrivals: number) {
+    const pool = service.app.get(ApiPool);
+    const query = pool.query.bind(pool) as (statement: Statement & { values: Date[] }) => Promise<unknown>;
+    const compared: string[] = [];
+    const watched = jest.spyOn(pool, 'query').mockImplementation((async (
+      statement: Parameters<typeof query>[0],
+    ) => {
+      if (!statement.name?.startsWith('certificates/compare-ledger-with-events')) return query(statement);
+      const day = statement.values[1]?.toISOString().slice(0, 10) ?? '';
+      if (compared.filter((each) => each === '2026-11-17').length < arrivals && day === '2026-11-17')
+        await ingest(usageEvent({ occurredAt: iso(TODAY - 2 * DAY_MS + HOUR_MS) }));
+      compared.push(day);
+      return query(statement);
+    }) as never);
+    const body = await certificate(TODAY - 3 * DAY_MS, end);
+    watched.mockRestore();
+    return { body, compared };
+  }
+
+  it('compare a day again of which an event arrived meanwhile, and no other', async () => {
+    const { body, compared } = await comparedDays(TODAY, 1);
+    expect(compared).toEqual(['2026-11-15', '2026-11-16', '2026-11-17', '2026-11-16']);
+    expect(reasons(body)).toEqual(['awaiting_refresh']);
+    const ofLedger = body.layers.find(({ relation }: { relation: string }) => relation === 'ingest_ledger');
+    expect([ofLedger.found.requests, ofLedger.expected.requests]).toEqual([
+      body.events.stored,
+      body.events.stored,
+    ]);
+  });
+
+  it('compare no day again of a window that is not over', async () => {
+    const { body, compared } = await comparedDays(TODAY + HOUR_MS * 12, 1);
+    expect(compared).toEqual(['2026-11-15', '2026-11-16', '2026-11-17', '2026-11-18']);
+    expect(reasons(body)).toEqual(['data_behind', 'still_changing']);
   });
 
   it('miss an event that the ledger has and the table has not', async () => {

@@ -6,10 +6,11 @@ import { sql } from '../../platform/database/sql';
 import { Clock } from '../../shared/clock';
 import { GetFreshnessQuery } from '../../shared/messages/get-freshness.query';
 import type { TimeWindow } from '../../shared/time-window';
+import { DAY_MS } from '../../shared/time-zone';
 import type { Certificate, CertificateParameters } from '../certificate.dto';
 import { certifiableWindow } from '../certifiable-window';
 import { incompleteReasons } from '../incomplete-reasons';
-import { type Layer, Reconciliation } from '../reconciliation';
+import { daysOf, type Layer, Reconciliation } from '../reconciliation';
 import { readOpenGaps } from '../open-gaps';
 
 const windowAccount = sql('certificates/window-account');
@@ -39,6 +40,8 @@ interface Account {
   readonly openQuarantined: string;
   readonly replayed: string;
   readonly dismissed: string;
+  /** By the start of the day, milliseconds since the epoch; days without events are not there. */
+  readonly receivedByDay: Readonly<Record<string, string>>;
 }
 
 @QueryHandler(GetCertificateQuery)
@@ -58,15 +61,19 @@ export class GetCertificateHandler implements IQueryHandler<GetCertificateQuery>
     // Asked first: it is never better than what is read after it.
     const freshness = await this.queries.execute(new GetFreshnessQuery(orgId, window));
     const openGaps = await readOpenGaps(this.pool, window, this.config.lateHorizon);
-    const { account, layers, moved } = await this.readLayers(orgId, window, rawFrom);
-    const { openConflicts, openQuarantined, replayed, dismissed, ...events } = account;
+    // Of what is not committed yet more will arrive, and the certificate says so: comparing again would not help.
+    const { dataThrough } = freshness;
+    const attempts = dataThrough !== null && Date.parse(dataThrough) >= window.end ? ATTEMPTS : 1;
+    const { account, layers, moved } = await this.readLayers(orgId, window, rawFrom, attempts);
+    const { received, stored, duplicates, conflicts, quarantined } = account;
+    const { openConflicts, openQuarantined, replayed, dismissed } = account;
     const reasons = incompleteReasons({ window, freshness, openGaps: openGaps.length, openConflicts, openQuarantined, layers, moved }); // prettier-ignore
     return {
       orgId,
       window: { start: new Date(window.start).toISOString(), end: new Date(window.end).toISOString() },
       complete: reasons.length === 0,
       reasons,
-      events,
+      events: { received, stored, duplicates, conflicts, quarantined },
       review: { openConflicts, openQuarantined, replayed, dismissed },
       raw: rawFrom !== null && window.start < rawFrom.getTime() ? null : rawOf(layers),
       layers,
@@ -76,15 +83,18 @@ export class GetCertificateHandler implements IQueryHandler<GetCertificateQuery>
     };
   }
 
-  private async readLayers(orgId: string, window: TimeWindow, rawFrom: Date | null) {
+  /** Compares each day of the window, and again those of which events have arrived meanwhile. */
+  private async readLayers(orgId: string, window: TimeWindow, rawFrom: Date | null, attempts: number) {
+    const reconciliation = new Reconciliation(this.pool, { orgId, listed: LISTED_DIFFERENCES });
+    const days = [...daysOf(window)];
     let before = await this.readAccount(orgId, window);
-    for (let attempt = 1; ; attempt += 1) {
-      const reconciliation = new Reconciliation(this.pool, { orgId, listed: LISTED_DIFFERENCES });
-      await reconciliation.compare(window, rawFrom);
+    for (let due = days, attempt = 1; ; attempt += 1) {
+      await reconciliation.compare(due, rawFrom);
       await reconciliation.compareQuarantine(window);
       const account = await this.readAccount(orgId, window);
-      const moved = account.received !== before.received;
-      if (!moved || attempt === ATTEMPTS) return { account, layers: reconciliation.result(), moved };
+      due = days.filter((day) => receivedOn(day, account) !== receivedOn(day, before));
+      const moved = due.length > 0;
+      if (!moved || attempt === attempts) return { account, layers: reconciliation.result(), moved };
       before = account;
     }
   }
@@ -106,4 +116,8 @@ export class GetCertificateHandler implements IQueryHandler<GetCertificateQuery>
 function rawOf(layers: readonly Layer[]): Layer['expected'] {
   const quarters = layers.find(({ relation, against }) => relation === 'usage_15min' && against === 'usage_events'); // prettier-ignore
   return quarters?.expected ?? { requests: '0', inputTokens: '0', outputTokens: '0', cost: '0' };
+}
+
+function receivedOn({ start }: TimeWindow, { receivedByDay }: Account): string | undefined {
+  return receivedByDay[Math.floor(start / DAY_MS) * DAY_MS];
 }
