@@ -7,7 +7,7 @@ import { streamsOf } from '../../platform/messaging/topology';
 import { AppError } from '../../shared/errors';
 import { PartitionLostError } from '../../shared/messages/ingest-usage.command';
 import { decodeRulesOf } from '../decode-rules';
-import { newestOffset } from '../stream-probe';
+import { newestOffset, probeStream } from '../stream-probe';
 import type { Replay } from './replay.entity';
 import { REPLAY_LEASE_MS, Replays } from './replays.repository';
 import { RereadBatch, type RereadMessages } from './reread-batch';
@@ -17,6 +17,8 @@ import { type ReplayEnd, StreamReplay } from './stream-replay';
 const PREFETCH = 2_000;
 const QUIET_MS = 3_000;
 const PROBE_QUIET_MS = 1_000;
+/** How long a stream may take to deliver its oldest message. */
+const PROBE_WAIT_MS = 5_000;
 /** The owner of a partition changes in a moment; more often than this is no change of owner. */
 const MAX_OWNER_CHANGES = 20;
 /** Everything is decoded; what is too late is decided by what is stored. */
@@ -98,7 +100,25 @@ export class ReplayAttempt {
       decodeRules: { ...decodeRulesOf(this.config), lateHorizon: NO_HORIZON },
       quietMs: QUIET_MS,
     };
-    return new StreamReplay(await this.openChannel(), settings, take);
+    return new StreamReplay(await this.openChannel(), settings, take, (from, to) =>
+      this.explainSkip(stream, from, to),
+    );
+  }
+
+  /**
+   * Offsets skip where a segment begins, too. What is missing was there to be read if the stream still has a message that
+   * is as old.
+   */
+  private async explainSkip(stream: string, from: number, to: number): Promise<void> {
+    const channel = await this.openChannel();
+    try {
+      const oldest = await probeStream(channel, stream, 'first', PROBE_WAIT_MS);
+      if (oldest === undefined) throw new Error('The broker did not tell how far back its stream reaches.');
+      if (oldest <= from) return;
+      throw new AppError('unanswerable', `The stream has dropped its messages from offset ${from} to ${to - 1}: they cannot be read again. What lies behind them can, by a replay of its own.`); // prettier-ignore
+    } finally {
+      await closeChannel(channel);
+    }
   }
 
   /** Whoever owns the partition now: a batch is only taken under the epoch of the moment. */
@@ -116,17 +136,20 @@ export class ReplayAttempt {
     }
   }
 
-  /** Whether the stream holds nothing more of what was asked for, as from a time after its newest message. */
+  /**
+   * Whether there is nothing of what was asked for: from a time after the newest message. A stream that ends before what
+   * was asked for is read through a replica that is behind.
+   */
   private async isAllRead(
-    { partition, fromOffset }: Replay,
+    { partition, fromOffset, toOffset }: Replay,
     nextOffset: number | undefined,
   ): Promise<boolean> {
+    if (nextOffset !== undefined || fromOffset !== null) return false;
     const channel = await this.openChannel();
     try {
       const stream = streamsOf(this.config.ingestPartitions)[partition] ?? '';
       const newest = await newestOffset(channel, stream, PROBE_QUIET_MS);
-      const wanted = nextOffset ?? (fromOffset === null ? Infinity : Number(fromOffset));
-      return newest === undefined || newest < wanted;
+      return (newest ?? -1) >= Number(toOffset) - 1;
     } finally {
       await closeChannel(channel);
     }

@@ -25,21 +25,28 @@ export type ReplayEnd = 'done' | 'quiet' | 'closed' | 'overflowed' | 'stopped';
 
 /**
  * Reads a part of a stream once, on a channel of its own beside the one that reads at the cursor. Batches are taken one
- * after the other; messages are acknowledged when their batch is taken, so the broker never sends far ahead.
+ * after the other; messages are acknowledged when their batch is taken, so the broker never sends far ahead. Where
+ * offsets skip, what lies before is taken first, and what lies behind only when the skip is explained.
  */
 export class StreamReplay {
   private readonly queue = new MessageQueue();
   private heldBytes = 0;
   private end: ReplayEnd | undefined;
+  /** Where the next message should be; `undefined` before the first one of a time. */
+  private expectedOffset: number | undefined;
   private wake: () => void = () => undefined;
 
   constructor(
     private readonly channel: Channel,
     private readonly settings: StreamReplaySettings,
     private readonly take: (read: RereadMessages) => Promise<void>,
-  ) {}
+    /** Throws when messages from the first offset up to the second one were dropped. */
+    private readonly explainSkip: (from: number, to: number) => Promise<void>,
+  ) {
+    if ('offset' in settings.from) this.expectedOffset = settings.from.offset;
+  }
 
-  /** Reads to the end. Throws what `take` throws. */
+  /** Reads to the end. Throws what `take` and `explainSkip` throw. */
   async run(signal: AbortSignal): Promise<ReplayEnd> {
     const stop = (): void => this.conclude('stopped');
     signal.addEventListener('abort', stop, { once: true });
@@ -90,9 +97,19 @@ export class StreamReplay {
     let [size, bytes, firstOffset, lastOffset, deliveryTag, isLast] = [0, 0, 0, 0, 0, false];
     while (size < batchSize && !isLast) {
       const arrivedAt = this.queue.firstArrivedAt;
-      const message = this.queue.shift();
+      const message = this.queue.first;
       if (message === undefined || arrivedAt === undefined) break;
       const offset = offsetOf(message.properties.headers);
+      const next = Math.min(offset, toOffset);
+      if (this.expectedOffset !== undefined && next > this.expectedOffset) {
+        if (messages.length > 0) break;
+        await this.explainSkip(this.expectedOffset, next);
+        this.expectedOffset = next;
+        // The reading may have ended meanwhile.
+        continue;
+      }
+      this.queue.shift();
+      this.expectedOffset = offset + 1;
       bytes += message.content.length;
       deliveryTag = message.fields.deliveryTag;
       if (offset >= toOffset) {
