@@ -81,14 +81,18 @@ export class AmqpUsageEventPublisher extends UsageEventPublisher {
 
   /** The channel there is, or a new one with the topology declared. */
   private open(): Promise<PublishingChannel> {
-    this.channel ??= this.openAnother().catch((error: unknown) => {
-      this.channel = undefined;
-      throw error;
-    });
-    return this.channel;
+    if (this.channel) return this.channel;
+    // By the time one has ended or failed there may be another.
+    const forget = (): void => {
+      if (this.channel === opening) this.channel = undefined;
+    };
+    const opening = this.openAnother(forget);
+    this.channel = opening;
+    opening.catch(forget);
+    return opening;
   }
 
-  private async openAnother(): Promise<PublishingChannel> {
+  private async openAnother(onEnd: () => void): Promise<PublishingChannel> {
     const channel = await this.broker.openPublishingChannel();
     if (!channel) throw new Error('RabbitMQ is away.');
     let closed = false;
@@ -101,7 +105,7 @@ export class AmqpUsageEventPublisher extends UsageEventPublisher {
         ),
       () => {
         closed = true;
-        this.channel = undefined;
+        onEnd();
       },
       this.broker.confirmsOneStream ? this.anyStream() : undefined,
     );

@@ -60,8 +60,9 @@ export class StreamConnection extends EventEmitter<Events> {
   /** Throws a sentence that names the broker and what it refused, or that it does not answer. */
   static async open(amqpUrl: string, port: number, name: string): Promise<StreamConnection> {
     const { protocol, hostname, username, password, pathname } = new URL(amqpUrl);
-    const address = { host: hostname, port };
-    const socket = protocol === 'amqps:' ? connectTls({ ...address, servername: hostname }) : connectTcp(address); // prettier-ignore
+    // A URL has the address of IPv6 in brackets.
+    const address = { host: hostname.replace(/^\[|\]$/g, ''), port };
+    const socket = protocol === 'amqps:' ? connectTls({ ...address, servername: address.host }) : connectTcp(address); // prettier-ignore
     const connection = new StreamConnection(socket);
     const patience = setTimeout(() => connection.end(new Error(`it does not answer within ${OPENING_MS} ms`)), OPENING_MS); // prettier-ignore
     try {
@@ -74,7 +75,7 @@ export class StreamConnection extends EventEmitter<Events> {
       return connection;
     } catch (error) {
       connection.end();
-      throw new Error(`The stream protocol of RabbitMQ at ${address.host}:${address.port}: ${(error as Error).message}.`); // prettier-ignore
+      throw new Error(`The stream protocol of RabbitMQ at ${hostname}:${port}: ${(error as Error).message}.`); // prettier-ignore
     } finally {
       clearTimeout(patience);
     }
