@@ -113,7 +113,7 @@ export class PartitionReader {
     const channel = await broker.openConsumingChannel();
     if (!channel) return undefined;
     try {
-      await broker.declareTopology(channel);
+      await broker.declareTopology(channel).catch(this.cannotRead);
     } finally {
       await closeChannel(channel);
     }
