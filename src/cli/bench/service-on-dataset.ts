@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Client } from 'pg';
+import { Client, Pool } from 'pg';
+import { PostgresEngine } from '../../platform/database/postgres-engine';
 import type { StorageEngineKind } from '../../platform/database/storage-engine';
 import { createDatabase } from '../servers/create-database';
 import { startServers } from '../servers/start-servers';
@@ -15,6 +16,8 @@ import {
 
 export const DATA_DIR = join('.data', 'bench');
 const LOG_FILE = join(DATA_DIR, 'read.log');
+/** Thirteen months, and a day on which they began. */
+const OLDEST_MS = 397 * 86_400_000;
 
 export const POSTGRES_SETTINGS = {
   shared_buffers: '2GB',
@@ -136,10 +139,10 @@ async function query<Row extends object>(databaseUrl: string, text: string): Pro
 /** Partitions back to the oldest event, which ingestion would never make at once. */
 async function makeRoom(databaseUrl: string, engine: StorageEngineKind): Promise<void> {
   if (engine === 'timescale') return;
-  const client = new Client({ connectionString: databaseUrl });
-  await client.connect();
-  for (const [parent, unit] of [['usage_events', 'day'], ['usage_15min', 'day'], ['latency_hourly', 'month']]) {
-    await client.query("select ensure_partitions($1::regclass, $2, now() - interval '397 days', now())", [parent, unit]);
-  } // prettier-ignore
-  await client.end();
+  const pool = new Pool({ connectionString: databaseUrl });
+  try {
+    await new PostgresEngine(pool, OLDEST_MS).prepare(new Date());
+  } finally {
+    await pool.end();
+  }
 }
