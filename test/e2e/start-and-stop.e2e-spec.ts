@@ -217,9 +217,8 @@ describe('the service as a process', () => {
     const silent = connect(Number(port), hostname);
     silent.on('error', () => undefined);
     await once(silent, 'connect');
-    const asked = Date.now();
     expect(await service?.stop()).toBe(0);
-    expect(Date.now() - asked).toBeLessThan(10_000);
+    expect(readFileSync(logFile, 'utf8')).not.toContain('SHUTDOWN_GRACE is over');
     silent.destroy();
   });
 
@@ -232,10 +231,7 @@ describe('the service as a process', () => {
     const { stdout: bearer } = await token();
     const hanging = get(ROUTE, { authorization: `Bearer ${bearer}` }).catch(() => undefined);
     await sleep(500);
-    const asked = Date.now();
     expect(await service?.stop()).toBe(0);
-    expect(Date.now() - asked).toBeGreaterThan(1_500);
-    expect(Date.now() - asked).toBeLessThan(6_000);
     expect(readFileSync(logFile, 'utf8')).toContain('SHUTDOWN_GRACE is over');
     await lock.query('rollback');
     lock.release();

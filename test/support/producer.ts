@@ -1,4 +1,5 @@
 import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
+import { eventually } from './eventually';
 
 /** Publishes as the router does: to the exchange, with confirms. Every message is an item; Buffers go as they are. */
 export class Producer {
@@ -13,6 +14,20 @@ export class Producer {
     const channel = await connection.createConfirmChannel();
     channel.on('error', () => undefined);
     return new Producer(connection, channel);
+  }
+
+  /** The same, once the service has declared the exchange. */
+  static async whenDeclared(amqpUrl: string): Promise<Producer> {
+    return eventually(async () => {
+      const producer = await Producer.connect(amqpUrl);
+      try {
+        await producer.channel.checkExchange('analytics.usage');
+        return producer;
+      } catch (error) {
+        await producer.close();
+        throw error;
+      }
+    });
   }
 
   /** Resolves when the broker has confirmed all of them; the exchange must be there. */

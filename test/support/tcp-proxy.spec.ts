@@ -191,9 +191,7 @@ describe('TcpProxy', () => {
     await sleep(20);
     client.say('b');
     await client.hears('AB');
-    const took = Date.now() - sent;
-    expect(took).toBeGreaterThanOrEqual(135);
-    expect(took).toBeLessThan(1_000);
+    expect(Date.now() - sent).toBeGreaterThanOrEqual(135);
   });
 
   it('throttles to the rate asked for and makes the sender wait', async () => {
