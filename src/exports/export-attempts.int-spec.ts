@@ -1,5 +1,13 @@
 import { eventually } from '../../test/support/eventually';
-import { ExportTrial, exportsOf, LAST_WEEK, ORG_A, ORG_B, REQUEST } from '../../test/support/export-trial';
+import {
+  ExportTrial,
+  exportsOf,
+  LAST_WEEK,
+  LEASE_MS,
+  ORG_A,
+  ORG_B,
+  REQUEST,
+} from '../../test/support/export-trial';
 import { attemptFolder } from './artifacts/artifact-key';
 import { ArtifactStoreError } from './artifacts/artifact-store';
 import type { Claim } from './export-jobs.repository';
@@ -118,7 +126,7 @@ describe('export jobs', () => {
       const written = trial.exporting.worker.work(jobId);
       await eventually(async () => expect((await trial.get(jobId)).body.state).toBe('running'));
       // Longer than the lease: heartbeats keep it.
-      for (let waited = 0; waited < 1_500; waited += 100) {
+      for (let waited = 0; waited < 1.5 * LEASE_MS; waited += 100) {
         expect(await trial.exporting.jobs.claim('another', jobId)).toBeUndefined();
         await new Promise((resume) => setTimeout(resume, 100));
       }
@@ -131,7 +139,7 @@ describe('export jobs', () => {
       const jobId = await trial.requested();
       const dead = (await trial.exporting.jobs.claim('dead', jobId)) as Claim;
       expect(await trial.exporting.jobs.claim('another', jobId)).toBeUndefined();
-      await trial.age(jobId, 'heartbeat_at', 700);
+      await trial.age(jobId, 'heartbeat_at', LEASE_MS + 1);
       await trial.exporting.write(ORG_A, jobId);
       expect((await trial.get(jobId)).body).toMatchObject({ state: 'succeeded', attempt: 2 });
       expect(await trial.exporting.jobs.heartbeat(dead, 1)).toBe(false);
@@ -150,7 +158,7 @@ describe('export jobs', () => {
         key.endsWith('.csv') ? new Promise((go) => (wake = go)) : Promise.resolve();
       const frozen = trial.exporting.worker.work(jobId);
       await eventually(async () => expect((await trial.get(jobId)).body.state).toBe('running'));
-      await trial.age(jobId, 'heartbeat_at', 700);
+      await trial.age(jobId, 'heartbeat_at', LEASE_MS + 1);
       trial.store.before = async () => undefined;
       await trial.exporting.write(ORG_A, jobId);
       const after = [...trial.store.objects];
@@ -166,7 +174,7 @@ describe('export jobs', () => {
       const jobId = await trial.requested();
       for (let death = 0; death < 3; death += 1) {
         expect(await trial.exporting.jobs.claim('dying', jobId)).toBeDefined();
-        await trial.age(jobId, 'heartbeat_at', 700);
+        await trial.age(jobId, 'heartbeat_at', LEASE_MS + 1);
       }
       await trial.exporting.worker.work(jobId);
       expect((await trial.get(jobId)).body).toMatchObject({
@@ -187,7 +195,7 @@ describe('export jobs', () => {
       const jobId = await trial.requested();
       const dead = (await trial.exporting.jobs.claim('dead', jobId)) as Claim;
       trial.store.objects.set(`${attemptFolder(dead)}usage.csv`, Buffer.from('half'));
-      await trial.age(jobId, 'heartbeat_at', 700);
+      await trial.age(jobId, 'heartbeat_at', LEASE_MS + 1);
       await trial.exporting.write(ORG_A, jobId);
       expect(trial.store.of(jobId).filter((place) => place.startsWith('1/'))).toEqual([]);
     });

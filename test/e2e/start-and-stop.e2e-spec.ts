@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ServiceProcess } from '../../src/cli/service-process';
+import { eventually } from '../support/eventually';
 import { TcpProxy } from '../support/tcp-proxy';
 import { createTestDatabase, type TestDatabase } from '../support/test-database';
 import { createTestVhost, type TestVhost } from '../support/test-vhost';
@@ -230,7 +231,13 @@ describe('the service as a process', () => {
     await lock.query('lock table ingest_cursors in access exclusive mode');
     const { stdout: bearer } = await token();
     const hanging = get(ROUTE, { authorization: `Bearer ${bearer}` }).catch(() => undefined);
-    await sleep(500);
+    await eventually(async () => {
+      const { rows } = await database.pool.query(
+        `select from pg_stat_activity
+         where datname = current_database() and application_name = 'usage-analytics api' and wait_event_type = 'Lock'`,
+      );
+      expect(rows).not.toEqual([]);
+    });
     expect(await service?.stop()).toBe(0);
     expect(readFileSync(logFile, 'utf8')).toContain('SHUTDOWN_GRACE is over');
     await lock.query('rollback');

@@ -14,6 +14,9 @@ export const LAST_WEEK = {
 };
 export const REQUEST = { window: LAST_WEEK, granularity: 'daily' };
 
+/** Longer than a slow machine keeps a heartbeat waiting: what is to expire is aged. */
+export const LEASE_MS = 3_000;
+
 export const exportsOf = (orgId: string): string => `/orgs/${orgId}/exports`;
 
 /** Export jobs of two organisations with small limits, a store in memory, and workers that work when they are told. */
@@ -38,7 +41,7 @@ export class ExportTrial {
         EXPORT_MAX_OPEN_PER_ORG: '3',
         EXPORT_MAX_ATTEMPTS: '3',
         EXPORT_RETRY_BACKOFF: '1ms',
-        EXPORT_LEASE: '600ms',
+        EXPORT_LEASE: `${LEASE_MS}ms`,
         EXPORT_CONCURRENCY: '2',
       },
     });

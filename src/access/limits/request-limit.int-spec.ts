@@ -84,10 +84,10 @@ describe('the limit of requests', () => {
       headers: { 'ratelimit-policy': '"principal";q=3;w=60', ratelimit: '"principal";r=2;t=60' },
     });
     await take(limit, who);
-    expect((await take(limit, who)).headers['ratelimit']).toMatch(/^"principal";r=0;t=(60|59)$/);
+    expect((await take(limit, who)).headers['ratelimit']).toMatch(/^"principal";r=0;t=(60|5\d)$/);
     const refused = await take(limit, who);
     expect(refused).toMatchObject({ allowed: false, error: { kind: 'limited', message: expect.stringContaining('RATE_LIMIT_PER_MINUTE') } });
-    expect(refused.error?.retryAfterSeconds).toBeGreaterThanOrEqual(59);
+    expect(refused.error?.retryAfterSeconds).toBeGreaterThanOrEqual(50);
     expect(refused.headers['ratelimit']).toMatch(/r=0/);
   }); // prettier-ignore
 

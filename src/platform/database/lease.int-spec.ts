@@ -46,10 +46,16 @@ describe('a lease', () => {
   });
 
   it('is waited for as long as asked', async () => {
-    const first = run(0, () => sleep(300));
-    await sleep(50);
+    let end: () => void = () => undefined;
+    let first: Promise<unknown> = Promise.resolve();
+    await new Promise<void>((begun) => {
+      first = run(0, () => (begun(), new Promise<void>((ended) => (end = ended))));
+    });
     expect(await run(1, () => Promise.resolve('too early'))).toBeUndefined();
-    expect(await run(1, () => Promise.resolve('waited'), 5_000)).toBe('waited');
+    const waited = run(1, () => Promise.resolve('waited'), 60_000);
+    await sleep(50);
+    end();
+    expect(await waited).toBe('waited');
     await first;
   });
 

@@ -9,6 +9,7 @@ import { Type } from 'class-transformer';
 import { ArrayMaxSize, IsIn, IsInt, Max, ValidateNested } from 'class-validator';
 import type { FastifyReply } from 'fastify';
 import { register } from 'prom-client';
+import { eventually } from '../../../test/support/eventually';
 import { AppError, type ErrorKind } from '../../shared/errors';
 import { loadConfig } from '../config/config';
 import { configureHttp, httpAdapter } from './http-server';
@@ -257,10 +258,13 @@ describe('the HTTP shell', () => {
   it('answers requests that run when it stops, and takes no new ones', async () => {
     const config = loadConfig({ NODE_ENV: 'test' });
     let answerNow: () => void = () => undefined;
+    let hasArrived: () => void = () => undefined;
+    const arrived = new Promise<void>((resolve) => (hasArrived = resolve));
     @Controller()
     class SlowController {
       @Get('slow')
       slow(): Promise<object> {
+        hasArrived();
         return new Promise((answer) => (answerNow = () => answer({ whole: true })));
       }
     }
@@ -276,9 +280,9 @@ describe('the HTTP shell', () => {
     const idle = connect(port, '127.0.0.1');
     await once(idle, 'connect');
     const running = fetch(`http://127.0.0.1:${port}/slow`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await arrived;
     const closed = other.close();
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await eventually(() => expect(other.getHttpServer().listening).toBe(false));
     await expect(fetch(`http://127.0.0.1:${port}/slow`)).rejects.toThrow();
     answerNow();
     expect(await (await running).json()).toEqual({ whole: true });
