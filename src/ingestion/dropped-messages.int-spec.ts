@@ -1,9 +1,5 @@
-import type { INestApplicationContext } from '@nestjs/common';
 import { eventually } from '../../test/support/eventually';
-import { readinessOf, startIngestion } from '../../test/support/ingestion-service';
-import { Producer } from '../../test/support/producer';
-import { createTestDatabase, type TestDatabase } from '../../test/support/test-database';
-import { createTestVhost, type TestVhost } from '../../test/support/test-vhost';
+import { PROTOCOLS, StreamTrial } from '../../test/support/stream-trial';
 import { usageEvent } from '../../test/support/usage-events';
 
 /** 2,000 messages of 3 kB through a stream that keeps 2 MB; at most some hundred are on their way to the reader. */
@@ -13,7 +9,6 @@ const SETTINGS = {
   INGEST_BUFFER_BYTES: '2MB',
   MAX_MESSAGE_BYTES: '50kB',
   INGEST_BATCH_SIZE: '50',
-  INGEST_BATCH_MAX_WAIT: '50ms',
 };
 const EVENTS = 2_000;
 /** 2,000 messages of 3 kB in segments of 500 kB are 12; retention may close some early. */
@@ -26,98 +21,75 @@ interface Gap {
   readonly to_offset: number;
 }
 
-describe.each(['amqp', 'stream'] as const)(
-  'a stream that drops messages before they are read over %s',
-  (protocol) => {
-    let database: TestDatabase;
-    let vhost: TestVhost;
-    let producer: Producer;
-    let app: INestApplicationContext | undefined;
+describe.each(PROTOCOLS)('a stream that drops messages before they are read over %s', (protocol) => {
+  let trial: StreamTrial;
 
-    beforeEach(async () => {
-      [database, vhost] = await Promise.all([createTestDatabase('postgres'), createTestVhost()]);
-      await start();
-      producer = await Producer.connect(vhost.url);
-    });
-    afterEach(async () => {
-      await producer.close();
-      await stop();
-      await Promise.all([database.drop(), vhost.drop()]);
-    });
+  beforeEach(async () => {
+    trial = await StreamTrial.begin(protocol);
+    await trial.start(SETTINGS);
+  });
+  afterEach(() => trial.end());
 
-    async function start(): Promise<void> {
-      const reads = protocol === 'stream' ? { AMQP_STREAM_PORT: String(vhost.streamPort) } : {};
-      const addresses = { DATABASE_URL: database.url, AMQP_URL: vhost.url, ...reads };
-      const service = await startIngestion({ ...addresses, ...SETTINGS });
-      app = service;
-      await eventually(async () =>
-        expect(await readinessOf(service, 'ingestion')).toMatch(/^reads partition/),
-      );
+  async function stored(): Promise<string[]> {
+    const { rows } = await trial.database.pool.query<{ event_id: string }>(
+      'select event_id from usage_events',
+    );
+    return rows.map(({ event_id }) => event_id);
+  }
+
+  async function publishAll(): Promise<string[]> {
+    const events = Array.from({ length: EVENTS }, () =>
+      usageEvent({ metadata: { padding: 'x'.repeat(3_000) } }),
+    );
+    for (let part = 0; part < EVENTS; part += 100)
+      await trial.producer.publish(events.slice(part, part + 100));
+    return events.map(({ eventId }) => eventId);
+  }
+
+  /**
+   * Holds the gaps against what is not stored: they have at least as many offsets, and at most the few more that a
+   * stream skips at the start of its segments. One gap, or more where the reader was so slow that it was overtaken again.
+   */
+  async function expectGapsToExplainLosses(published: readonly string[]): Promise<void> {
+    await eventually(async () => expect(await stored()).toContain(published.at(-1)));
+    const known = new Set(await stored());
+    const lost = published.filter((id) => !known.has(id));
+    expect(lost.length).toBeGreaterThan(100);
+    const { rows: gaps } = await trial.database.pool.query<Gap>(
+      'select kind, incarnation, from_offset::integer, to_offset::integer from data_gaps order by from_offset',
+    );
+    expect(gaps.map(({ kind, incarnation }) => [kind, incarnation])).toEqual(
+      gaps.map(() => ['truncated', 1]),
+    );
+    const missing = gaps.reduce((sum, gap) => sum + gap.to_offset - gap.from_offset, 0);
+    expect(missing).toBeGreaterThanOrEqual(lost.length);
+    expect(missing).toBeLessThanOrEqual(lost.length + MOST_SEGMENTS);
+    // The event before all others has offset 0.
+    expect(gaps[0]?.from_offset).toBeGreaterThanOrEqual(1 + published.indexOf(lost[0] ?? ''));
+  }
+
+  it('is noticed by a reader that comes back, which notes the gap and goes on behind it', async () => {
+    await trial.producer.publish([usageEvent()]);
+    await eventually(async () => expect(await stored()).toHaveLength(1));
+    await trial.replicas.splice(0)[0]?.close();
+    const published = await publishAll();
+    await trial.start(SETTINGS);
+    await expectGapsToExplainLosses(published);
+  });
+
+  it('is noticed by a reader in the middle of its session, to which RabbitMQ says nothing', async () => {
+    await trial.producer.publish([usageEvent()]);
+    await eventually(async () => expect(await stored()).toHaveLength(1));
+    const blocker = await trial.database.pool.connect();
+    let published: string[];
+    try {
+      await blocker.query('begin');
+      await blocker.query('select from ingest_cursors for update');
+      published = await publishAll();
+    } finally {
+      await blocker.query('rollback');
+      blocker.release();
     }
-
-    async function stop(): Promise<void> {
-      await app?.close();
-      app = undefined;
-    }
-
-    async function stored(): Promise<string[]> {
-      const { rows } = await database.pool.query<{ event_id: string }>('select event_id from usage_events');
-      return rows.map(({ event_id }) => event_id);
-    }
-
-    async function publishAll(): Promise<string[]> {
-      const events = Array.from({ length: EVENTS }, () =>
-        usageEvent({ metadata: { padding: 'x'.repeat(3_000) } }),
-      );
-      for (let part = 0; part < EVENTS; part += 100) await producer.publish(events.slice(part, part + 100));
-      return events.map(({ eventId }) => eventId);
-    }
-
-    /**
-     * Holds the gaps against what is not stored: they have at least as many offsets, and at most the few more that a
-     * stream skips at the start of its segments. One gap, or more where the reader was so slow that it was overtaken again.
-     */
-    async function expectGapsToExplainLosses(published: readonly string[]): Promise<void> {
-      await eventually(async () => expect(await stored()).toContain(published.at(-1)));
-      const known = new Set(await stored());
-      const lost = published.filter((id) => !known.has(id));
-      expect(lost.length).toBeGreaterThan(100);
-      const { rows: gaps } = await database.pool.query<Gap>(
-        'select kind, incarnation, from_offset::integer, to_offset::integer from data_gaps order by from_offset',
-      );
-      expect(gaps.map(({ kind, incarnation }) => [kind, incarnation])).toEqual(
-        gaps.map(() => ['truncated', 1]),
-      );
-      const missing = gaps.reduce((sum, gap) => sum + gap.to_offset - gap.from_offset, 0);
-      expect(missing).toBeGreaterThanOrEqual(lost.length);
-      expect(missing).toBeLessThanOrEqual(lost.length + MOST_SEGMENTS);
-      // The event before all others has offset 0.
-      expect(gaps[0]?.from_offset).toBeGreaterThanOrEqual(1 + published.indexOf(lost[0] ?? ''));
-    }
-
-    it('is noticed by a reader that comes back, which notes the gap and goes on behind it', async () => {
-      await producer.publish([usageEvent()]);
-      await eventually(async () => expect(await stored()).toHaveLength(1));
-      await stop();
-      const published = await publishAll();
-      await start();
-      await expectGapsToExplainLosses(published);
-    });
-
-    it('is noticed by a reader in the middle of its session, to which RabbitMQ says nothing', async () => {
-      await producer.publish([usageEvent()]);
-      await eventually(async () => expect(await stored()).toHaveLength(1));
-      const blocker = await database.pool.connect();
-      let published: string[];
-      try {
-        await blocker.query('begin');
-        await blocker.query('select from ingest_cursors for update');
-        published = await publishAll();
-      } finally {
-        await blocker.query('rollback');
-        blocker.release();
-      }
-      await expectGapsToExplainLosses(published);
-    });
-  },
-);
+    await expectGapsToExplainLosses(published);
+  });
+});
