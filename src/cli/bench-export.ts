@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { describeEnvironment } from './bench/environment';
 import { residentMb } from './bench/process-usage';
-import { BUSY_ORG, LARGEST_ORG, type ReadShape } from './bench/read-dataset';
+import { BUSY_ORG, LARGEST_ORG, type ReadShape, THIRTEEN_MONTHS_DAYS } from './bench/read-dataset';
 import { writeReport } from './bench/report';
 import { DATA_DIR, describeDatabase, POSTGRES_SETTINGS, ServiceOnDataset } from './bench/service-on-dataset';
 import { oneOf, runCommand, wholeNumber } from './command-line';
@@ -76,6 +76,7 @@ async function main(): Promise<void> {
   const shape: ReadShape = {
     events: wholeNumber('--events', values.events),
     days: 31,
+    oldestDays: THIRTEEN_MONTHS_DAYS,
     busyOrgEvents: wholeNumber('--raw-events', values['raw-events']),
     orgs: 250,
     models: 40,

@@ -44,6 +44,7 @@ const WHOLE: readonly Measurement[] = [
 
 const SMOKE: readonly Measurement[] = [
   { name: 'ingestion', words: ['bench-ingest', '--events', '100000', '--baselines'] },
+  { name: 'reading', words: ['bench-read', '--engine', 'postgres', '--events', '50000', '--oldest-days', '40', '--runs', '3', '--readers', '4', '--seconds', '3', '--any-figure'] },
   { name: 'steady', words: ['bench-burst', '--engine', 'postgres', '--rate', '1000', '--seconds', '10', '--then', '500', '--then-seconds', '5'] },
 ]; // prettier-ignore
 

@@ -5,6 +5,9 @@ import { PROTOCOLS, StreamTrial } from '../../test/support/stream-trial';
 import { usageEvent } from '../../test/support/usage-events';
 import { RECREATION } from './partition-upkeep';
 
+/** A session is measured once it has been quiet for a second; an answer and the next measurement take as long each. */
+const MEASURED_TWICE_MS = 4_500;
+
 describe.each(PROTOCOLS)('a stream that is not the one it was, read over %s', (protocol) => {
   let trial: StreamTrial;
 
@@ -60,7 +63,7 @@ describe.each(PROTOCOLS)('a stream that is not the one it was, read over %s', (p
     ['a longer one, by the message below the cursor', 30],
     ['a shorter one, because it ends below the cursor and stays as it is', 5],
   ])('knows %s; notes the gap and reads it from its start', async (_, messages) => {
-    jest.replaceProperty(RECREATION, 'unchangedMs', 2_000);
+    jest.replaceProperty(RECREATION, 'unchangedMs', 500);
     await readTo(10);
     await recreate(messages);
     await trial.start();
@@ -72,7 +75,7 @@ describe.each(PROTOCOLS)('a stream that is not the one it was, read over %s', (p
     await readTo(10);
     await recreate(0);
     await trial.start();
-    await sleep(5_000);
+    await sleep(MEASURED_TWICE_MS);
     expect(await trial.rowsOf('select kind from data_gaps')).toEqual([]);
     await trial.producer.publish([usageEvent()]);
     await isKnown(1);
@@ -80,8 +83,9 @@ describe.each(PROTOCOLS)('a stream that is not the one it was, read over %s', (p
 
   it('takes no quiet stream for another one', async () => {
     await readTo(10);
+    jest.replaceProperty(RECREATION, 'unchangedMs', 500);
     const app = await trial.start();
-    await sleep(6_000);
+    await sleep(MEASURED_TWICE_MS);
     await trial.reads(app);
     expect(await trial.rowsOf('select kind from data_gaps')).toEqual([]);
     expect(await trial.rowsOf('select next_offset, incarnation from ingest_cursors')).toEqual([

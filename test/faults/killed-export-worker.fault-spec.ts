@@ -21,8 +21,8 @@ const API_KEYS = JSON.stringify([
     roles: ['platform-admin'],
   },
 ]);
-/** A file takes some twenty seconds at this rate, so that its worker is in the middle of it for long. */
-const SLOW = 1_000_000;
+/** A file takes some seven seconds at this rate, so that its worker is in the middle of it for long. */
+const SLOW = 3_000_000;
 
 describeEachEngine('an export whose worker', (engine) => {
   let database: TestDatabase;

@@ -10,7 +10,8 @@ import { orgIdOf } from './load-shape';
 
 const copyUsageEvents = sqlOver('ingestion/copy-usage-events', ['usage_events']);
 const DAY_MS = 86_400_000;
-const OLDEST_DAYS = 395;
+/** As many days as rollups by the day are kept, all but. */
+export const THIRTEEN_MONTHS_DAYS = 395;
 /** So few that a socket takes them at once. */
 const LINES_PER_COPY = 5_000;
 
@@ -19,6 +20,8 @@ export interface ReadShape {
   /** Events of the last `days` days. */
   readonly events: number;
   readonly days: number;
+  /** Days back to the oldest event. */
+  readonly oldestDays: number;
   /** Events of the last seven days of one more organisation, `BUSY_ORG`. */
   readonly busyOrgEvents: number;
   readonly orgs: number;
@@ -34,7 +37,7 @@ export const BUSY_ORG = orgIdOf(0xffff);
 const BUSY_DAYS = 7;
 
 /**
- * Loads events straight into `usage_events`: the last days at full density, and before them, back to thirteen months, a
+ * Loads events straight into `usage_events`: the last days at full density, and before them, back to the oldest, a
  * row a day for every model and client of the largest organisation and ten for every other one. They are as
  * ingestion would have stored them; only dedupe keys and ledger are left out.
  */
@@ -44,7 +47,7 @@ export async function loadReadDataset(databaseUrl: string, shape: ReadShape): Pr
   const progress = new Progress('Loading', shape.events + shape.busyOrgEvents, 'events');
   try {
     const now = Date.now();
-    for (let day = OLDEST_DAYS; day > shape.days; day -= 1)
+    for (let day = shape.oldestDays; day > shape.days; day -= 1)
       await copy(client, [...sparseDay(shape, now - day * DAY_MS)]);
     let loaded = 0;
     let copying = Promise.resolve();
@@ -91,7 +94,8 @@ export async function loadSince(databaseUrl: string, shape: ReadShape): Promise<
     const to = Date.now();
     const days = (to - (rows[0]?.newest?.getTime() ?? to)) / DAY_MS;
     const events = Math.floor((shape.events * days) / shape.days);
-    const since = { ...shape, events, days, seed: shape.seed + 2 };
+    // Another seed each time: with few events a day the newest may be the same as the last time, and so its identity.
+    const since = { ...shape, events, days, seed: shape.seed + to };
     for (const lines of slices(recentDays(since, to), LINES_PER_COPY)) await copy(client, lines);
   } finally {
     await client.end();

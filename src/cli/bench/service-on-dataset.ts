@@ -16,8 +16,7 @@ import {
 
 export const DATA_DIR = join('.data', 'bench');
 const LOG_FILE = join(DATA_DIR, 'read.log');
-/** Thirteen months, and a day on which they began. */
-const OLDEST_MS = 397 * 86_400_000;
+const DAY_MS = 86_400_000;
 
 export const POSTGRES_SETTINGS = {
   shared_buffers: '2GB',
@@ -92,7 +91,7 @@ export class ServiceOnDataset {
         const migrating = await ServiceProcess.start({ ...settings, SERVICE_ROLES: 'api' }, LOG_FILE);
         await migrating.ready();
         await migrating.stop();
-        await makeRoom(databaseUrl, engine);
+        await makeRoom(databaseUrl, engine, shape.oldestDays);
         await loadReadDataset(databaseUrl, shape);
         await materializeRollups(databaseUrl, engine);
       }
@@ -137,11 +136,12 @@ async function query<Row extends object>(databaseUrl: string, text: string): Pro
 }
 
 /** Partitions back to the oldest event, which ingestion would never make at once. */
-async function makeRoom(databaseUrl: string, engine: StorageEngineKind): Promise<void> {
+async function makeRoom(databaseUrl: string, engine: StorageEngineKind, oldestDays: number): Promise<void> {
   if (engine === 'timescale') return;
   const pool = new Pool({ connectionString: databaseUrl });
   try {
-    await new PostgresEngine(pool, OLDEST_MS).prepare(new Date());
+    // The oldest of them is not a whole one.
+    await new PostgresEngine(pool, (oldestDays + 2) * DAY_MS).prepare(new Date());
   } finally {
     await pool.end();
   }
