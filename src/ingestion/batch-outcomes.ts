@@ -10,26 +10,30 @@ export interface BatchIdentities {
 
 /** Ordered by organisation, then event: writers claim in one order, and rows of an organisation lie together. */
 export function identitiesOf(events: readonly PositionedEvent[]): BatchIdentities {
-  const firstOf = new Uint32Array(events.length);
-  const firstByOrg = new Map<string, Map<string, number>>();
+  const indexesByOrg = new Map<string, number[]>();
   for (const [index, { event }] of events.entries()) {
-    let firsts = firstByOrg.get(event.orgId);
-    if (firsts === undefined) firstByOrg.set(event.orgId, (firsts = new Map<string, number>()));
-    const first = firsts.get(event.eventId) ?? index;
-    if (first === index) firsts.set(event.eventId, index);
-    firstOf[index] = first;
+    const indexes = indexesByOrg.get(event.orgId);
+    if (indexes) indexes.push(index);
+    else indexesByOrg.set(event.orgId, [index]);
   }
+  const eventIdOf = (index: number): string => (events[index] as PositionedEvent).event.eventId;
+  // Time-ordered ids are nearly sorted by then. Equal ones stay in the order of the batch.
+  const byEventId = (a: number, b: number): number => {
+    const [left, right] = [eventIdOf(a), eventIdOf(b)];
+    return left < right ? -1 : left > right ? 1 : 0;
+  };
   const firstIndexes: number[] = [];
-  const placeOf = new Uint32Array(events.length);
-  for (const orgId of [...firstByOrg.keys()].sort()) {
-    const firsts = firstByOrg.get(orgId) as Map<string, number>;
-    for (const eventId of [...firsts.keys()].sort()) {
-      const first = firsts.get(eventId) as number;
-      placeOf[first] = firstIndexes.length;
-      firstIndexes.push(first);
+  const identityOf = new Uint32Array(events.length);
+  for (const orgId of [...indexesByOrg.keys()].sort()) {
+    let last: string | undefined;
+    for (const index of (indexesByOrg.get(orgId) as number[]).sort(byEventId)) {
+      const eventId = eventIdOf(index);
+      if (eventId !== last) firstIndexes.push(index);
+      identityOf[index] = firstIndexes.length - 1;
+      last = eventId;
     }
   }
-  return { firstIndexes, identityOf: firstOf.map((first) => placeOf[first] as number) };
+  return { firstIndexes, identityOf };
 }
 
 /** What becomes of each event, and of which stored payload a conflict is one. */
