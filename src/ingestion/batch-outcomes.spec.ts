@@ -12,7 +12,8 @@ function batchOf(events: readonly (readonly [id: number, payload: number])[]): P
       occurredAt: 0,
       copyLine: '',
       payloadHash: `hash-${payload}`,
-      payload: null,
+      unknownFields: 0,
+      arrived: {},
     },
   }));
 }

@@ -4,7 +4,6 @@ import { type PublishOutcome, UsageEventPublisher } from '../platform/messaging/
 import { Clock } from '../shared/clock';
 import { IngestUsageCommand } from '../shared/messages/ingest-usage.command';
 import type { UsageEvent } from '../shared/usage-event/usage-event';
-import { countUnknownFields } from '../shared/usage-event/usage-event.validator';
 
 /** Without a broker: commits the events of a request in one batch and answers what became of each. */
 @Injectable()
@@ -24,7 +23,7 @@ export class DirectUsageEventPublisher extends UsageEventPublisher {
         messages: events.length,
         events: events.map((event, index) => ({ offset: null, index, event })),
         rejects: [],
-        unknownFields: events.reduce((sum, { payload }) => sum + countUnknownFields(payload as object), 0),
+        unknownFields: events.reduce((sum, event) => sum + event.unknownFields, 0),
       }),
     );
     return outcomes.map((outcome) => (outcome === 'stored' ? 'accepted' : outcome));

@@ -2,6 +2,7 @@ import { SessionTrial } from '../../test/support/session-trial';
 import { usageEvent } from '../../test/support/usage-events';
 import { streamBytes } from './ingestion.metrics';
 import { messageHash } from './open-batch';
+import { PreparedBatch, prepareBatch } from './prepared-batch';
 
 describe('a session on a stream', () => {
   let trial: SessionTrial;
@@ -102,6 +103,22 @@ describe('a session on a stream', () => {
       expect(turns).toEqual([5, 5, 2]);
       expect(await trial.sizes()).toEqual([13, 13, 12]);
       expect((await trial.commit(3)).source).toMatchObject({ firstOffset: 26, lastOffset: 37 });
+    });
+
+    it('whose rows are made while the one before them commits, and not before they are full', async () => {
+      const made = jest.spyOn(PreparedBatch.prototype, 'eventRows');
+      await trial.open({}, { batchSize: 2 });
+      for (let offset = 0; offset < 3; offset += 1) trial.channel.deliver(offset);
+      await jest.advanceTimersByTimeAsync(0);
+      expect(made).not.toHaveBeenCalled();
+      trial.channel.deliver(3);
+      for (let turn = 0; turn < 3; turn += 1) await jest.advanceTimersByTimeAsync(1);
+      expect(await trial.sizes()).toEqual([2]);
+      expect(made).toHaveBeenCalledTimes(1);
+      await (await trial.commit(1)).succeed();
+      const { batch } = await trial.commit(2);
+      expect(made.mock.contexts).toEqual([prepareBatch(batch.events)]);
+      made.mockRestore();
     });
 
     it('that remember their last message', async () => {

@@ -6,6 +6,7 @@ import { decodeUsageMessage, type DecodeRules } from '../shared/usage-event/deco
 import { streamBytes } from './ingestion.metrics';
 import { MessageQueue } from './message-queue';
 import { messageHash, OpenBatch } from './open-batch';
+import { prepareBatch, startOfDay } from './prepared-batch';
 import type { OwnedCursor } from './partition-leases';
 import { offsetOf } from './stream-probe';
 
@@ -190,7 +191,7 @@ export class StreamSession {
     if (this.resting) return;
     const now = Date.now();
     for (let decodedBytes = 0; ;) {
-      if (this.open && this.isFull(this.open)) return;
+      if (this.open && this.isFull(this.open)) return this.prepareAhead(this.open);
       const arrivedAt = this.queue.firstArrivedAt;
       const message = this.queue.first;
       if (arrivedAt === undefined || message === undefined) return;
@@ -207,6 +208,11 @@ export class StreamSession {
       this.open.add(decoded, content, offset, fields.deliveryTag);
       if (isTracing()) this.open.publishedBy(properties.headers?.['traceparent']);
     }
+  }
+
+  /** Makes what a batch will send that waits for the one before it. */
+  private prepareAhead(batch: OpenBatch): void {
+    if (this.committing) prepareBatch(batch.events).ahead(startOfDay(Date.now()));
   }
 
   private rest(): void {

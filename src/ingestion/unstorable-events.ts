@@ -1,6 +1,11 @@
 import type { PoolClient } from 'pg';
 import { isDataError } from '../platform/database/postgres-errors';
-import type { PositionedEvent, PositionedReject, QuarantineReason } from '../shared/usage-event/usage-event';
+import {
+  arrivedBytes,
+  type PositionedEvent,
+  type PositionedReject,
+  type QuarantineReason,
+} from '../shared/usage-event/usage-event';
 import { MAX_QUARANTINED_BYTES } from '../shared/usage-event/decode-usage-message';
 
 /**
@@ -43,7 +48,7 @@ export function toReject(
   reason: QuarantineReason,
   detail: string,
 ): PositionedReject {
-  const payload = Buffer.from(JSON.stringify(event.payload));
+  const payload = arrivedBytes(event);
   return {
     offset,
     index,

@@ -1,14 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import type { PoolClient } from 'pg';
 import { Config } from '../platform/config/config';
-import { uuidArray, uuidRows } from '../platform/database/binary-format';
 import { copyRows } from '../platform/database/copy-rows';
-import { sql, sqlOver, type Statement } from '../platform/database/sql';
+import { sql, sqlOver } from '../platform/database/sql';
 import { PartitionLostError, type UsageBatch } from '../shared/messages/ingest-usage.command';
 import { MAX_QUARANTINED_BYTES } from '../shared/usage-event/decode-usage-message';
-import type { PositionedEvent, PositionedReject, UsageEvent } from '../shared/usage-event/usage-event';
-import type { BatchIdentities, BatchOutcomes } from './batch-outcomes';
+import {
+  arrivedBytes,
+  type PositionedEvent,
+  type PositionedReject,
+  type UsageEvent,
+} from '../shared/usage-event/usage-event';
+import type { BatchOutcomes } from './batch-outcomes';
 import type { BatchLedger } from './batch-ledger';
+import { eventRows, type PreparedBatch, startOfDay } from './prepared-batch';
 import { findUnstorable } from './unstorable-events';
 
 const DAY_MS = 86_400_000;
@@ -86,16 +91,13 @@ export class UsageBatchStore {
   /** The payload hash of each identity that was claimed within the dedupe window, by place. */
   async findKnown(
     client: PoolClient,
-    events: readonly PositionedEvent[],
-    { firstIndexes }: BatchIdentities,
+    { lookUp }: PreparedBatch,
     receivedAt: Date,
   ): Promise<Map<number, string>> {
-    const firsts = firstIndexes.map((index) => (events[index] as PositionedEvent).event);
     const { rows } = await client.query<{ index: number; stored_payload_hash: string }>({
       ...findKnownKeys,
       values: [
-        uuidArray(firsts.map(({ orgId }) => orgId)),
-        uuidArray(firsts.map(({ eventId }) => eventId)),
+        ...lookUp,
         startOfDay(receivedAt.getTime()),
         startOfDay(receivedAt.getTime() - this.config.dedupeWindow),
       ],
@@ -106,30 +108,18 @@ export class UsageBatchStore {
   /** Claims the identities that are not known; each is that of its first event. */
   async claimKeys(
     client: PoolClient,
-    events: readonly PositionedEvent[],
-    { firstIndexes }: BatchIdentities,
+    prepared: PreparedBatch,
     known: ReadonlyMap<number, string>,
     receivedAt: Date,
   ): Promise<void> {
-    const keys = firstIndexes
-      .filter((_, place) => !known.has(place))
-      .map((index) => (events[index] as PositionedEvent).event);
-    if (keys.length === 0) return;
-    const columns = [
-      keys.map(({ orgId }) => orgId),
-      keys.map(({ eventId }) => eventId),
-      keys.map(({ payloadHash }) => payloadHash),
-    ];
-    await copyRows(client, copyKeys, uuidRows(columns, startOfDay(receivedAt.getTime())));
+    const day = startOfDay(receivedAt.getTime());
+    const claimed = prepared.firsts.filter((_, place) => !known.has(place));
+    if (claimed.length === 0) return;
+    await copyRows(client, copyKeys, prepared.keyRows(claimed, day));
   }
 
   /** Places of identities that stand in the table although their keys have expired. */
-  async findStored(
-    client: PoolClient,
-    events: readonly PositionedEvent[],
-    identities: BatchIdentities,
-  ): Promise<Set<number>> {
-    const firsts = identities.firstIndexes.map((index) => (events[index] as PositionedEvent).event);
+  async findStored(client: PoolClient, { firsts }: PreparedBatch): Promise<Set<number>> {
     const { rows } = await client.query<{ index: number }>({
       ...findStoredEvents,
       values: [
@@ -142,17 +132,22 @@ export class UsageBatchStore {
   }
 
   /** Those of days that cannot be compressed by COPY, the others by a way that compressed days bear. */
-  async copyEvents(client: PoolClient, events: readonly UsageEvent[], receivedAt: Date): Promise<void> {
+  async copyEvents(
+    client: PoolClient,
+    events: readonly UsageEvent[],
+    receivedAt: Date,
+    prepared: PreparedBatch,
+  ): Promise<void> {
     const uncompressedFrom = receivedAt.getTime() - Math.min(this.config.compressAfter, DAY_MS);
     const late = events.filter(({ occurredAt }) => occurredAt < uncompressedFrom);
     const recent =
       late.length === 0 ? events : events.filter(({ occurredAt }) => occurredAt >= uncompressedFrom);
     await Promise.all([
-      recent.length > 0 && copyInto(client, copyUsageEvents.over('usage_events'), linesOf(recent)),
+      recent.length > 0 && copyRows(client, copyUsageEvents.over('usage_events'), prepared.eventRows(recent)),
       ...(late.length > 0
         ? [
             client.query(createLateEvents),
-            copyInto(client, copyUsageEvents.over('late_usage_events'), linesOf(late)),
+            copyRows(client, copyUsageEvents.over('late_usage_events'), prepared.eventRows(late)),
             client.query(storeLateEvents.text),
           ]
         : []),
@@ -166,11 +161,7 @@ export class UsageBatchStore {
   ): Promise<readonly PositionedReject[]> {
     await client.query(createProbe);
     return findUnstorable(client, events, (part) =>
-      copyInto(
-        client,
-        copyUsageEvents.over('usage_events_probe'),
-        part.map(({ event }) => event.copyLine),
-      ),
+      copyRows(client, copyUsageEvents.over('usage_events_probe'), eventRows(part.map(({ event }) => event))),
     );
   }
 
@@ -252,7 +243,7 @@ function rejectRow({ offset, index, reject }: PositionedReject) {
 }
 
 function conflictRow({ offset, index, event, storedPayloadHash }: BatchOutcomes['conflicts'][number]) {
-  const payload = Buffer.from(JSON.stringify(event.payload));
+  const payload = arrivedBytes(event);
   return {
     stream_offset: offset,
     position: index,
@@ -266,17 +257,4 @@ function conflictRow({ offset, index, event, storedPayloadHash }: BatchOutcomes[
     payload_hash: event.payloadHash,
     stored_payload_hash: storedPayloadHash,
   };
-}
-
-/** `lines` in COPY's text format, at least one. */
-function copyInto(client: PoolClient, statement: Statement, lines: readonly string[]): Promise<void> {
-  return copyRows(client, statement, Buffer.from(`${lines.join('\n')}\n`));
-}
-
-function linesOf(events: readonly UsageEvent[]): string[] {
-  return events.map(({ copyLine }) => copyLine);
-}
-
-function startOfDay(ms: number): Date {
-  return new Date(Math.floor(ms / DAY_MS) * DAY_MS);
 }

@@ -1,10 +1,11 @@
 import type { PoolClient } from 'pg';
 import type { BatchLedger } from '../../src/ingestion/batch-ledger';
-import type { BatchIdentities, BatchOutcomes } from '../../src/ingestion/batch-outcomes';
+import type { BatchOutcomes } from '../../src/ingestion/batch-outcomes';
+import type { PreparedBatch } from '../../src/ingestion/prepared-batch';
 import { positionKey, UsageBatchStore } from '../../src/ingestion/usage-batch.store';
 import type { Config } from '../../src/platform/config/config';
 import { PartitionLostError, type UsageBatch } from '../../src/shared/messages/ingest-usage.command';
-import type { PositionedEvent, UsageEvent } from '../../src/shared/usage-event/usage-event';
+import type { UsageEvent } from '../../src/shared/usage-event/usage-event';
 import type { MemoryClient, Tables, Transaction } from './memory-database';
 
 const DAY_MS = 86_400_000;
@@ -62,32 +63,27 @@ export class MemoryStore extends UsageBatchStore {
 
   override findKnown(
     client: PoolClient,
-    events: readonly PositionedEvent[],
-    { firstIndexes }: BatchIdentities,
+    { firsts }: PreparedBatch,
     receivedAt: Date,
   ): Promise<Map<number, string>> {
     return statement(client, 'find known', (tables) => {
       const from = dayOf(receivedAt.getTime() - this.dedupeWindow);
-      const keyOf = (index: number) =>
-        tables.keys
-          .get(identityOf((events[index] as PositionedEvent).event))
-          ?.find(({ arrivedOn }) => arrivedOn >= from);
-      const known = firstIndexes.map((index, place) => [place, keyOf(index)?.hash] as const);
+      const keyOf = (event: UsageEvent) =>
+        tables.keys.get(identityOf(event))?.find(({ arrivedOn }) => arrivedOn >= from);
+      const known = firsts.map((event, place) => [place, keyOf(event)?.hash] as const);
       return new Map(known.filter((each): each is [number, string] => each[1] !== undefined));
     });
   }
 
   override claimKeys(
     client: PoolClient,
-    events: readonly PositionedEvent[],
-    { firstIndexes }: BatchIdentities,
+    { firsts }: PreparedBatch,
     known: ReadonlyMap<number, string>,
     receivedAt: Date,
   ): Promise<void> {
     return statement(client, 'claim keys', async (tables, transaction) => {
       const arrivedOn = dayOf(receivedAt.getTime());
-      for (const index of firstIndexes.filter((_, place) => !known.has(place))) {
-        const { event } = events[index] as PositionedEvent;
+      for (const event of firsts.filter((_, place) => !known.has(place))) {
         const identity = identityOf(event);
         await memory(client).database.lock(`key ${identity}/${arrivedOn}`, transaction);
         const keys = tables.keys.get(identity) ?? [];
@@ -99,14 +95,10 @@ export class MemoryStore extends UsageBatchStore {
     });
   }
 
-  override findStored(
-    client: PoolClient,
-    events: readonly PositionedEvent[],
-    { firstIndexes }: BatchIdentities,
-  ): Promise<Set<number>> {
+  override findStored(client: PoolClient, { firsts }: PreparedBatch): Promise<Set<number>> {
     return statement(client, 'find stored', (tables) => {
-      const stored = (index: number) => tables.events.has(rowOf((events[index] as PositionedEvent).event));
-      return new Set(firstIndexes.flatMap((index, place) => (stored(index) ? [place] : [])));
+      const stored = (event: UsageEvent) => tables.events.has(rowOf(event));
+      return new Set(firsts.flatMap((event, place) => (stored(event) ? [place] : [])));
     });
   }
 

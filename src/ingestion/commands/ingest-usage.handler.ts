@@ -18,7 +18,8 @@ import {
 } from '../../shared/messages/ingest-usage.command';
 import { UsageBatchStored } from '../../shared/messages/usage-batch-stored.event';
 import { BatchLedger } from '../batch-ledger';
-import { decideOutcomes, identitiesOf } from '../batch-outcomes';
+import { decideOutcomes } from '../batch-outcomes';
+import { prepareBatch } from '../prepared-batch';
 import { toReject } from '../unstorable-events';
 import { positionKey, UsageBatchStore } from '../usage-batch.store';
 
@@ -97,7 +98,7 @@ export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
    * for: what is known, and the commit's.
    */
   private async storeOnce(client: PoolClient, attempt: Attempt, unanswered: Unanswered) {
-    const [, , { batch, watermark, identities, known, stored }] = await Promise.all([
+    const [, , { batch, watermark, prepared, known, stored }] = await Promise.all([
       this.store.takeCursor(client, attempt.batch),
       this.store.lockDayOfArrival(client, attempt.batch.receivedAt),
       this.lookUp(client, attempt),
@@ -105,10 +106,10 @@ export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
     const { events, rejects, receivedAt } = batch;
     const replay = batch.source.kind === 'stream' && batch.source.replay;
     const ledger = new BatchLedger(watermark);
-    const { outcomes, toStore, conflicts } = decideOutcomes(events, identities, known, stored);
+    const { outcomes, toStore, conflicts } = decideOutcomes(events, prepared.identities, known, stored);
     unanswered.push(
-      this.store.claimKeys(client, events, identities, known, receivedAt),
-      this.store.copyEvents(client, toStore, receivedAt),
+      this.store.claimKeys(client, prepared, known, receivedAt),
+      this.store.copyEvents(client, toStore, receivedAt, prepared),
     );
     const kept = await this.store.quarantine(client, batch, conflicts);
 
@@ -150,12 +151,12 @@ export class IngestUsageHandler implements ICommandHandler<IngestUsageCommand> {
   }
 
   private async find(client: PoolClient, { events, receivedAt }: UsageBatch, searchStored: boolean) {
-    const identities = identitiesOf(events);
+    const prepared = prepareBatch(events);
     const [known, stored] = await Promise.all([
-      this.store.findKnown(client, events, identities, receivedAt),
-      searchStored ? this.store.findStored(client, events, identities) : new Set<number>(),
+      this.store.findKnown(client, prepared, receivedAt),
+      searchStored ? this.store.findStored(client, prepared) : new Set<number>(),
     ]);
-    return { identities, known, stored };
+    return { prepared, known, stored };
   }
 
   /** The same batch with every event that the database cannot store moved to its rejects. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
-import type { UsageEvent } from '../../shared/usage-event/usage-event';
+import { arrivedBytes, type UsageEvent } from '../../shared/usage-event/usage-event';
 import { traceHeaders } from '../telemetry/tracing';
 import { AppError } from '../../shared/errors';
 import { Config } from '../config/config';
@@ -43,9 +43,9 @@ export class AmqpUsageEventPublisher extends UsageEventPublisher {
 
   async publish(events: readonly UsageEvent[]): Promise<readonly PublishOutcome[]> {
     const headers = traceHeaders();
-    const messages = events.map(({ orgId, payload }) => ({
-      routingKey: `usage.${orgId}`,
-      body: Buffer.from(JSON.stringify(payload)),
+    const messages = events.map((event) => ({
+      routingKey: `usage.${event.orgId}`,
+      body: arrivedBytes(event),
       headers,
     }));
     const bytes = messages.reduce((sum, { body }) => sum + body.length, 0);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { type DecodeRules, decodeUsageEnvelope, decodeUsageMessage } from './decode-usage-message';
+import { arrivedBytes } from './usage-event';
 
 const NOW = Date.parse('2026-06-15T12:00:00Z');
 const ORG = '6e2d8f6c-0c6e-4f0e-9c62-0f6f3b1a7c11';
@@ -74,6 +75,17 @@ describe('decoding a usage message', () => {
     expect(decodeUsageEnvelope(cloud, rules, NOW).events).toHaveLength(1);
   });
 
+  it('keeps what arrived: the body that is one event, and of others the event as JSON', () => {
+    const body = Buffer.from(JSON.stringify(valid, null, 2));
+    const arrived = (message: unknown) => decode(message).events.map(({ event }) => arrivedBytes(event));
+    const written = Buffer.from(JSON.stringify(valid));
+    expect(arrived(body)).toEqual([body]);
+    expect(arrived([valid, valid])).toEqual([written, written]);
+    expect(arrived({ specversion: '1.0', id: '1', source: 'r', type: 'usage', data: valid })).toEqual([
+      written,
+    ]);
+  });
+
   it('keeps the good events of a message that holds bad ones', () => {
     const { events, rejects } = decode([valid, { ...valid, latencyMs: -1 }, 7, valid]);
     expect(events.map(({ index }) => index)).toEqual([0, 3]);
@@ -94,6 +106,9 @@ describe('decoding a usage message', () => {
     ['has a urn instead of a uuid', { ...valid, eventId: `urn:uuid:${valid.eventId}` }, 'schema_violation'],
     ['has a time without offset', { ...valid, occurredAt: '2026-06-15T11:59:30' }, 'schema_violation'],
     ['has a day that does not exist', { ...valid, occurredAt: '2026-02-30T11:59:30Z' }, 'schema_violation'],
+    ['has such a day, written as it would be stored', { ...valid, occurredAt: '2026-02-30T11:59:30.000Z' }, 'schema_violation'],
+    ['has a year of six digits', { ...valid, occurredAt: '+010000-01-01T00:00:00.000Z' }, 'schema_violation'],
+    ['has a leap second', { ...valid, occurredAt: '2016-12-31T23:59:60Z' }, 'schema_violation'],
     ['has a fraction of tokens', { ...valid, inputTokens: 1.5 }, 'schema_violation'],
     ['has too many tokens', { ...valid, inputTokens: 2 ** 31 }, 'schema_violation'],
     ['has an unknown status', { ...valid, status: 'ok' }, 'schema_violation'],

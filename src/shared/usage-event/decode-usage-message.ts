@@ -6,7 +6,7 @@ import {
   type QuarantineReason,
   type RejectedEvent,
 } from './usage-event';
-import { type AdmissionRules, admitUsageEvent, countUnknownFields, Refusal } from './usage-event.validator';
+import { type AdmissionRules, admitUsageEvent, Refusal } from './usage-event.validator';
 
 /** At most this many events in one message. */
 export const MAX_EVENTS_PER_MESSAGE = 5_000;
@@ -94,12 +94,18 @@ class MessageDecoder implements DecodedMessage {
     const admitted =
       payload instanceof Refusal
         ? payload
-        : admitUsageEvent(payload, this.rules, this.now, textChecked && plain);
+        : admitUsageEvent(
+            payload,
+            this.rules,
+            this.now,
+            textChecked && plain,
+            payload === item ? body : null,
+          );
     if (admitted instanceof Refusal) {
       this.reject(index, admitted, payload, body ?? this.toBytes(item));
     } else {
       this.events.push({ offset: this.offset, index, event: admitted });
-      this.unknownFields += countUnknownFields(payload as object);
+      this.unknownFields += admitted.unknownFields;
     }
   }
 

@@ -16,8 +16,18 @@ export interface UsageEvent {
    * exactly when it is equal, however their JSON was written.
    */
   readonly payloadHash: string;
-  /** What arrived, parsed: kept for the quarantine row of a conflict. */
-  readonly payload: unknown;
+  /** How many of its fields the schema does not know; they are ignored. */
+  readonly unknownFields: number;
+  /**
+   * What arrived, for the quarantine row of a conflict: the body of its message where it is the whole of it, which
+   * costs nothing to keep, otherwise parsed.
+   */
+  readonly arrived: Buffer | object;
+}
+
+/** What arrived as an event, as JSON. */
+export function arrivedBytes({ arrived }: UsageEvent): Buffer {
+  return Buffer.isBuffer(arrived) ? arrived : Buffer.from(JSON.stringify(arrived));
 }
 
 /** The columns of `usage_events` that an event fills; `received_at` comes from the batch. */

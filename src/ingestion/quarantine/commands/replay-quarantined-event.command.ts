@@ -4,7 +4,6 @@ import { Clock } from '../../../shared/clock';
 import { AppError } from '../../../shared/errors';
 import { IngestUsageCommand } from '../../../shared/messages/ingest-usage.command';
 import type { PositionedEvent } from '../../../shared/usage-event/usage-event';
-import { countUnknownFields } from '../../../shared/usage-event/usage-event.validator';
 import type { QuarantinedEventDetail } from '../quarantine.dto';
 import { alreadyReviewed, detailOf, type KeptEvent, QuarantinedEvents } from '../quarantined-events';
 import { AdmissibleEvents } from '../admissible-events';
@@ -78,7 +77,7 @@ export class ReplayQuarantinedEventHandler implements ICommandHandler<ReplayQuar
         messages: 1,
         events: [positioned],
         rejects: [],
-        unknownFields: countUnknownFields(event.payload as object),
+        unknownFields: event.unknownFields,
       }),
     );
     const [outcome] = result.outcomes;
