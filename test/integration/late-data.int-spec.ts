@@ -174,7 +174,7 @@ describeEachEngine('late data', (kind) => {
             await end();
           }
         }),
-        { numRuns: 5 },
+        { numRuns: 3 },
       );
     },
     300_000,
