@@ -45,7 +45,8 @@ export async function startTestS3(encryption: Record<string, string> = SSE_S3): 
           encryption: 'AES256',
           kmsKeyId: null,
           checksum: 'when_supported',
-          timeout: 500,
+          // A slow machine takes longer than a moment to put a file together.
+          timeout: 10_000,
           ...options,
         },
         { credentials: S3_CREDENTIALS },

@@ -19,7 +19,7 @@ describe('exports into an S3 that fails', () => {
   beforeAll(async () => {
     database = await manyEvents('postgres');
     s3 = await startTestS3();
-    const options: Partial<S3ArtifactStoreOptions> = { timeout: 2_000 };
+    const options: Partial<S3ArtifactStoreOptions> = { timeout: 1_000 };
     exporting = await startExporting(database, {
       store: s3.store(options),
       env: { EXPORT_RETRY_BACKOFF: '10ms', EXPORT_MAX_ATTEMPTS: '3' },
@@ -102,7 +102,7 @@ describe('exports into an S3 that fails', () => {
 
   it('take their time when the store is slow', async () => {
     const jobId = await request();
-    s3.proxy.bytesPerSecond = 4_000_000;
+    s3.proxy.bytesPerSecond = 8_000_000;
     await exporting.write(MANY_EVENTS_OF, jobId);
     s3.proxy.heal();
     await expectWhole(jobId);
