@@ -5,6 +5,7 @@ import { ScheduleModule } from '@nestjs/schedule';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeEachEngine } from '../../test/support/engines';
 import { TcpProxy } from '../../test/support/tcp-proxy';
+import { eventually } from '../../test/support/eventually';
 import { createTestDatabase, type TestDatabase } from '../../test/support/test-database';
 import { Config, loadConfig } from '../platform/config/config';
 import { DatabaseModule } from '../platform/database/database.module';
@@ -138,16 +139,3 @@ describeEachEngine('a process that keeps rollups', (kind) => {
     }
   });
 });
-
-async function eventually(assertion: () => Promise<void>, withinMs = 15_000): Promise<void> {
-  const deadline = Date.now() + withinMs;
-  for (;;) {
-    try {
-      await assertion();
-      return;
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
-      await sleep(50);
-    }
-  }
-}

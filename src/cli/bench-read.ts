@@ -92,17 +92,20 @@ async function main(): Promise<void> {
       settings: UNLIMITED,
     });
     const rows: Measured[] = [];
-    for (const [index, question] of QUESTIONS.entries()) {
-      const again = await ask(remembering.service.url, token, question, runs);
-      rows.push({ question, anew: anew[index] as Asked, again });
-    }
     const together: ReadersFigures[] = [];
-    const pathsOf = (orgId: string): string[] => ORG_QUESTIONS.map((question) => pathOf(orgId, question));
-    for (const count of readers) {
-      log(`${count} readers at once for ${seconds} s`);
-      together.push(await readTogether(remembering.service.url, token, pathsOf, count, seconds));
+    try {
+      for (const [index, question] of QUESTIONS.entries()) {
+        const again = await ask(remembering.service.url, token, question, runs);
+        rows.push({ question, anew: anew[index] as Asked, again });
+      }
+      const pathsOf = (orgId: string): string[] => ORG_QUESTIONS.map((question) => pathOf(orgId, question));
+      for (const count of readers) {
+        log(`${count} readers at once for ${seconds} s`);
+        together.push(await readTogether(remembering.service.url, token, pathsOf, count, seconds));
+      }
+    } finally {
+      await remembering.stop();
     }
-    await remembering.stop();
     const server = await describeDatabase(databaseUrl);
     if (values.write !== undefined)
       writeReport(values.write, {

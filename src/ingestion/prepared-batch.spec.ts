@@ -1,10 +1,11 @@
 import { streamBatch, usageEvent } from '../../test/support/usage-events';
 import { uuidRows } from '../platform/database/binary-format';
+import { DAY_MS, startOfBucket } from '../platform/database/bucket-windows';
 import type { PositionedEvent } from '../shared/usage-event/usage-event';
-import { PreparedBatch, prepareBatch, startOfDay } from './prepared-batch';
+import { PreparedBatch, prepareBatch } from './prepared-batch';
 
-const TODAY = startOfDay(Date.now());
-const TOMORROW = startOfDay(Date.now() + 86_400_000);
+const TODAY = startOfBucket(new Date(), DAY_MS);
+const TOMORROW = new Date(TODAY.getTime() + DAY_MS);
 
 describe('what a batch sends', () => {
   let events: readonly PositionedEvent[];

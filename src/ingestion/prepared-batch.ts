@@ -2,8 +2,6 @@ import { uuidArray, uuidRows } from '../platform/database/binary-format';
 import type { PositionedEvent, UsageEvent } from '../shared/usage-event/usage-event';
 import { type BatchIdentities, identitiesOf } from './batch-outcomes';
 
-const DAY_MS = 86_400_000;
-
 /**
  * What the transaction of a batch sends, as far as its events alone decide it. Each part is made when it is first asked
  * for; what is sent of a batch whose identities are all new, the usual one, is made once.
@@ -85,11 +83,6 @@ export function prepareBatch(events: readonly PositionedEvent[]): PreparedBatch 
 /** In COPY's text format. */
 export function eventRows(events: readonly UsageEvent[]): Buffer {
   return Buffer.from(events.map(({ copyLine }) => `${copyLine}\n`).join(''));
-}
-
-/** The day of UTC to which what arrives then belongs. */
-export function startOfDay(ms: number): Date {
-  return new Date(Math.floor(ms / DAY_MS) * DAY_MS);
 }
 
 function keyRows(events: readonly UsageEvent[], day: Date): Buffer {

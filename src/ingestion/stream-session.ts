@@ -1,3 +1,4 @@
+import { DAY_MS, startOfBucket } from '../platform/database/bucket-windows';
 import { closeChannel } from '../platform/messaging/close-channel';
 import type { StreamChannel, StreamMessage } from '../platform/messaging/stream-channel';
 import { isTracing } from '../platform/telemetry/tracing';
@@ -6,7 +7,7 @@ import { decodeUsageMessage, type DecodeRules } from '../shared/usage-event/deco
 import { streamBytes } from './ingestion.metrics';
 import { MessageQueue } from './message-queue';
 import { messageHash, OpenBatch } from './open-batch';
-import { prepareBatch, startOfDay } from './prepared-batch';
+import { prepareBatch } from './prepared-batch';
 import type { OwnedCursor } from './partition-leases';
 import { offsetOf } from './stream-probe';
 
@@ -212,7 +213,7 @@ export class StreamSession {
 
   /** Makes what a batch will send that waits for the one before it. */
   private prepareAhead(batch: OpenBatch): void {
-    if (this.committing) prepareBatch(batch.events).ahead(startOfDay(Date.now()));
+    if (this.committing) prepareBatch(batch.events).ahead(startOfBucket(new Date(), DAY_MS));
   }
 
   private rest(): void {

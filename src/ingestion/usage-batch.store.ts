@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { PoolClient } from 'pg';
 import { Config } from '../platform/config/config';
+import { DAY_MS, startOfBucket } from '../platform/database/bucket-windows';
 import { copyRows } from '../platform/database/copy-rows';
 import { sql, sqlOver } from '../platform/database/sql';
 import { PartitionLostError, type UsageBatch } from '../shared/messages/ingest-usage.command';
@@ -13,10 +14,9 @@ import {
 } from '../shared/usage-event/usage-event';
 import type { BatchOutcomes } from './batch-outcomes';
 import type { BatchLedger } from './batch-ledger';
-import { eventRows, type PreparedBatch, startOfDay } from './prepared-batch';
+import { eventRows, type PreparedBatch } from './prepared-batch';
 import { findUnstorable } from './unstorable-events';
 
-const DAY_MS = 86_400_000;
 /** Rows of a quarantine insert, so that a storm of 16 KiB payloads does not become one statement of 80 MB. */
 const QUARANTINE_SLICE = 200;
 
@@ -79,7 +79,7 @@ export class UsageBatchStore {
 
   /** Waits until no batch that arrived on another day is open; none can begin before this one ends. */
   async lockDayOfArrival(client: PoolClient, receivedAt: Date): Promise<void> {
-    await client.query({ ...lockDayOfArrival, values: [startOfDay(receivedAt.getTime())] });
+    await client.query({ ...lockDayOfArrival, values: [startOfBucket(receivedAt, DAY_MS)] });
   }
 
   /** The rollups' watermark and the beginning of raw data, unchanged until the transaction ends. */
@@ -98,8 +98,8 @@ export class UsageBatchStore {
       ...findKnownKeys,
       values: [
         ...lookUp,
-        startOfDay(receivedAt.getTime()),
-        startOfDay(receivedAt.getTime() - this.config.dedupeWindow),
+        startOfBucket(receivedAt, DAY_MS),
+        startOfBucket(new Date(receivedAt.getTime() - this.config.dedupeWindow), DAY_MS),
       ],
     });
     return new Map(rows.map((row) => [row.index, row.stored_payload_hash]));
@@ -112,7 +112,7 @@ export class UsageBatchStore {
     known: ReadonlyMap<number, string>,
     receivedAt: Date,
   ): Promise<void> {
-    const day = startOfDay(receivedAt.getTime());
+    const day = startOfBucket(receivedAt, DAY_MS);
     const claimed = prepared.firsts.filter((_, place) => !known.has(place));
     if (claimed.length === 0) return;
     await copyRows(client, copyKeys, prepared.keyRows(claimed, day));

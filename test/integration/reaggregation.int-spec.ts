@@ -8,6 +8,7 @@ import { ReaggregationWorker } from '../../src/reaggregation/reaggregation-worke
 import { DAY_MS, HOUR_MS } from '../../src/shared/time-zone';
 import { describeEachEngine } from '../support/engines';
 import { eventually } from '../support/eventually';
+import { relationBehind } from '../support/relation-behind';
 import { createTestDatabase, type TestDatabase } from '../support/test-database';
 import { keyOf, startTrial, type TrialService } from '../support/trial-service';
 import { ORG_A, ORG_B, usageEvent } from '../support/usage-events';
@@ -54,21 +55,6 @@ describeEachEngine('re-aggregation', (kind) => {
   const differing = async (): Promise<number> =>
     (await verify(database.pool, { now: NOW, orgId: null, start: null, end: null, retentionHourly: 396 * DAY_MS, lateHorizon: 7 * DAY_MS, listed: 1 })).differing; // prettier-ignore
 
-  async function relationBehind(rollup: string): Promise<string> {
-    const { rows } =
-      kind === 'postgres'
-        ? await database.pool.query<{ name: string }>(
-            'select coalesce(to_regclass($1), to_regclass($2))::text as name',
-            [`${rollup}_materialized`, rollup],
-          )
-        : await database.pool.query<{ name: string }>(
-            `select format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) as name
-             from timescaledb_information.continuous_aggregates where view_name = $1`,
-            [`${rollup}_materialized`],
-          );
-    return rows[0]?.name ?? '';
-  }
-
   it('repairs what was planted in every rollup, and says how far it is and what it read', async () => {
     for (const rollup of [
       'usage_15min',
@@ -83,7 +69,7 @@ describeEachEngine('re-aggregation', (kind) => {
       'model_latency_hourly',
       'model_latency_daily',
     ]) {
-      const name = await relationBehind(rollup);
+      const name = await relationBehind(database, rollup);
       await database.pool.query(
         `update ${name} set requests = requests + 1 where bucket >= $1 and bucket < $2`,
         [new Date(TODAY - 4 * DAY_MS), new Date(TODAY - 2 * DAY_MS)],
@@ -215,7 +201,7 @@ describeEachEngine('re-aggregation', (kind) => {
     const day = TODAY - 4 * DAY_MS;
     for (const rollup of ['usage_15min', 'usage_hourly', 'usage_daily'])
       await database.pool.query(
-        `update ${await relationBehind(rollup)} set requests = requests + 1 where bucket >= $1 and bucket < $2`,
+        `update ${await relationBehind(database, rollup)} set requests = requests + 1 where bucket >= $1 and bucket < $2`,
         [new Date(day), new Date(day + HOUR_MS)],
       );
     expect(await differing()).toBeGreaterThan(0);

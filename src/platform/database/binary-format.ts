@@ -13,8 +13,11 @@ const INSTANT_BYTES = 8;
 const EPOCH_2000_MS = Date.UTC(2000, 0);
 
 const UUID_LENGTH = Buffer.from([0, 0, 0, UUID_BYTES]);
+/** Where each byte stands in a text with dashes, and in one without. */
 const DASHED = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 const PLAIN = DASHED.map((_, byte) => 2 * byte);
+/** Of a text with dashes. */
+const DASHED_LENGTH = 36;
 const DIGITS = new Uint8Array(128);
 for (const [value, digit] of [...'0123456789abcdef'].entries()) DIGITS[digit.charCodeAt(0)] = value;
 
@@ -66,7 +69,7 @@ function writeBytes(bytes: Buffer, start: number, written: Buffer): number {
 }
 
 function writeUuid(bytes: Buffer, start: number, uuid: string): number {
-  const places = uuid.length === DASHED.length + 20 ? DASHED : PLAIN;
+  const places = uuid.length === DASHED_LENGTH ? DASHED : PLAIN;
   let at = writeBytes(bytes, start, UUID_LENGTH);
   for (const place of places) {
     bytes[at] = ((DIGITS[uuid.charCodeAt(place)] ?? 0) << 4) | (DIGITS[uuid.charCodeAt(place + 1)] ?? 0);

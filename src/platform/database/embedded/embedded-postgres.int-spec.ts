@@ -8,6 +8,7 @@ import { Client } from 'pg';
 import { Cluster } from './cluster';
 import { EmbeddedPostgres } from './embedded-postgres';
 import { serverAccount } from './postgres-programs';
+import { eventually } from '../../../../test/support/eventually';
 
 async function query(url: string, text: string): Promise<unknown[]> {
   const client = new Client({ connectionString: url });
@@ -99,15 +100,3 @@ describe('the embedded PostgreSQL server', () => {
     await expect(query(stranger.href, 'select 1 as value')).rejects.toMatchObject({ code: '28P01' });
   });
 });
-
-async function eventually<Result>(attempt: () => Promise<Result>): Promise<Result> {
-  const deadline = Date.now() + 20_000;
-  for (;;) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
-      await sleep(100);
-    }
-  }
-}
