@@ -19,6 +19,8 @@ const GRAINS = {
   org_usage_hourly: HOUR_MS,
   model_latency_daily: DAY_MS,
   model_latency_hourly: HOUR_MS,
+  org_latency_daily: DAY_MS,
+  org_latency_hourly: HOUR_MS,
   usage_daily: DAY_MS,
   usage_hourly: HOUR_MS,
   org_usage_15min: 15 * MINUTE_MS,
@@ -32,6 +34,8 @@ const RETENTIONS = {
   org_usage_hourly: 'retentionHourly',
   model_latency_daily: 'retentionDaily',
   model_latency_hourly: 'retentionHourly',
+  org_latency_daily: 'retentionDaily',
+  org_latency_hourly: 'retentionHourly',
   usage_daily: 'retentionDaily',
   usage_hourly: 'retentionHourly',
   org_usage_15min: 'retention15min',
@@ -99,11 +103,13 @@ describe('the relation that answers', () => {
     [{ granularity: 'minute' }, 'usage_events'],
     [{ dimensions: ['model', 'client'] }, 'usage_daily'],
     [{ dimensions: ['status'] }, 'usage_events'],
-    [{ of: 'latencies' }, 'latency_daily'],
-    [{ of: 'latencies', zone: 'Europe/Berlin' }, 'latency_hourly'],
+    [{ of: 'latencies' }, 'org_latency_daily'],
+    [{ of: 'latencies', zone: 'Europe/Berlin' }, 'org_latency_hourly'],
+    [{ of: 'latencies', granularity: 'hour', dimensions: ['model'] }, 'latency_hourly'],
     [{ of: 'latencies', platformWide: true, dimensions: ['model'] }, 'model_latency_daily'],
     [{ of: 'latencies', platformWide: true, granularity: 'hour' }, 'model_latency_hourly'],
-    [{ of: 'latencies', platformWide: true, dimensions: ['org'] }, 'latency_daily'],
+    [{ of: 'latencies', platformWide: true, dimensions: ['org'] }, 'org_latency_daily'],
+    [{ of: 'latencies', platformWide: true, dimensions: ['org', 'model'] }, 'latency_daily'],
     [{ of: 'latencies', dimensions: ['model'] }, 'latency_daily'],
     [{ of: 'latencies', dimensions: ['client'] }, 'usage_events'],
     [{ of: 'latencies', granularity: '15min' }, 'usage_events'],
@@ -129,7 +135,7 @@ describe('the relation that answers', () => {
         expect(start).toBeGreaterThanOrEqual(wholeSince(RETENTIONS[relation], LIMITS, NOW));
         if (relation !== 'usage_events') expect(asked.dimensions.has('status')).toBe(false);
         if (relation.includes('latency')) expect(asked.dimensions.has('client')).toBe(false);
-        if (relation.startsWith('org_usage')) expect(asked.dimensions.has('model')).toBe(false);
+        if (relation.startsWith('org_')) expect(asked.dimensions.has('model')).toBe(false);
         if (relation.startsWith('model_latency')) expect([asked.platformWide, asked.dimensions.has('org')]).toEqual([true, false]); // prettier-ignore
         if (relation === 'usage_events') expect([asked.platformWide, end - start <= LIMITS.rawWindowLimit]).toEqual([false, true]); // prettier-ignore
       }),

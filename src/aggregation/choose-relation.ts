@@ -12,8 +12,10 @@ export const ROLLUPS = [
 ] as const;
 export const SKETCHES = [
   'model_latency_daily',
+  'org_latency_daily',
   'latency_daily',
   'model_latency_hourly',
+  'org_latency_hourly',
   'latency_hourly',
 ] as const;
 export type Rollup = (typeof ROLLUPS)[number];
@@ -66,8 +68,10 @@ const CANDIDATES: readonly Candidate[] = [
   { relation: 'org_usage_15min', of: ['counts'], grain: 15 * MINUTE_MS, asGranularity: '15min or coarser', lacks: ['model', 'client', 'status'], retention: 'retention15min' }, // prettier-ignore
   { relation: 'usage_15min', of: ['counts'], grain: 15 * MINUTE_MS, asGranularity: '15min or coarser', lacks: ['status'], retention: 'retention15min' }, // prettier-ignore
   { relation: 'model_latency_daily', of: ['latencies'], grain: DAY_MS, asGranularity: 'day, week or month with timezone=UTC', lacks: ['org', 'client', 'status'], platformWide: true, retention: 'retentionDaily' }, // prettier-ignore
+  { relation: 'org_latency_daily', of: ['latencies'], grain: DAY_MS, asGranularity: 'day, week or month with timezone=UTC', lacks: ['model', 'client', 'status'], retention: 'retentionDaily' }, // prettier-ignore
   { relation: 'latency_daily', of: ['latencies'], grain: DAY_MS, asGranularity: 'day, week or month with timezone=UTC', lacks: ['client', 'status'], retention: 'retentionDaily' }, // prettier-ignore
   { relation: 'model_latency_hourly', of: ['latencies'], grain: HOUR_MS, asGranularity: 'hour or coarser in a time zone of whole hours', lacks: ['org', 'client', 'status'], platformWide: true, retention: 'retentionHourly' }, // prettier-ignore
+  { relation: 'org_latency_hourly', of: ['latencies'], grain: HOUR_MS, asGranularity: 'hour or coarser in a time zone of whole hours', lacks: ['model', 'client', 'status'], retention: 'retentionHourly' }, // prettier-ignore
   { relation: 'latency_hourly', of: ['latencies'], grain: HOUR_MS, asGranularity: 'hour or coarser in a time zone of whole hours', lacks: ['client', 'status'], retention: 'retentionHourly' }, // prettier-ignore
   { relation: 'usage_events', of: ['counts', 'latencies'], grain: 1, asGranularity: 'any', lacks: [], retention: 'rawRetention' }, // prettier-ignore
 ];

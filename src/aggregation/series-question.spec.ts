@@ -46,7 +46,7 @@ describe('a question', () => {
   it('about percentiles does not read days of single events unless asked to', () => {
     expect(periodOf({ start: 'now-24h' }, [95])).toMatchObject({
       granularity: 'hour',
-      latencies: 'latency_hourly',
+      latencies: 'org_latency_hourly',
     });
     expect(periodOf({ start: 'now-2h' }, [95])).toMatchObject({
       granularity: 'minute',

@@ -37,8 +37,12 @@ const ROLLUPS: readonly (readonly (readonly [string, string])[])[] = [
   ],
 ];
 
-/** A view on plain PostgreSQL. */
-const ONLY_ON_TIMESCALE = [['org_usage_15min', ORG_A]] as const;
+/** Views on plain PostgreSQL. */
+const ONLY_ON_TIMESCALE = [
+  ['org_usage_15min', ORG_A],
+  ['org_latency_hourly', ORG_A],
+  ['org_latency_daily', ORG_A],
+] as const;
 
 describeEachEngine('npm run verify', (engine) => {
   let database: TestDatabase;

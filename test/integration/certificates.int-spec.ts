@@ -117,7 +117,7 @@ describeEachEngine('certificates', (kind) => {
     });
     const found = Object.fromEntries(body.layers.map((layer: { relation: string; found: { requests: string } }) => [layer.relation, layer.found.requests])); // prettier-ignore
     expect(found).toEqual({
-      ...Object.fromEntries(['usage_15min', 'org_usage_15min', 'usage_hourly', 'usage_daily', 'org_usage_hourly', 'org_usage_daily', 'latency_hourly', 'latency_daily', 'ingest_ledger'].map((name) => [name, String(counted)])), // prettier-ignore
+      ...Object.fromEntries(['usage_15min', 'org_usage_15min', 'usage_hourly', 'usage_daily', 'org_usage_hourly', 'org_usage_daily', 'latency_hourly', 'latency_daily', 'org_latency_hourly', 'org_latency_daily', 'ingest_ledger'].map((name) => [name, String(counted)])), // prettier-ignore
       quarantined_events: '0',
     });
   });
@@ -172,8 +172,8 @@ describeEachEngine('certificates', (kind) => {
 
   it.each([
     'usage_15min',
-    // A view on plain PostgreSQL.
-    ...(kind === 'timescale' ? ['org_usage_15min'] : []),
+    // Views on plain PostgreSQL.
+    ...(kind === 'timescale' ? ['org_usage_15min', 'org_latency_hourly', 'org_latency_daily'] : []),
     'usage_hourly',
     'usage_daily',
     'org_usage_hourly',
@@ -265,6 +265,8 @@ describeEachEngine('certificates', (kind) => {
       body.layers.map(({ relation, against }: Record<string, string>) => `${relation} ${against}`).sort(),
     ).toEqual([
       'latency_daily latency_hourly',
+      'org_latency_daily latency_hourly',
+      'org_latency_hourly latency_hourly',
       'org_usage_daily usage_hourly',
       'org_usage_hourly usage_hourly',
       'quarantined_events ingest_ledger',

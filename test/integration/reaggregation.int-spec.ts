@@ -60,8 +60,8 @@ describeEachEngine('re-aggregation', (kind) => {
       'usage_15min',
       'usage_hourly',
       'usage_daily',
-      // A view on plain PostgreSQL.
-      ...(kind === 'timescale' ? ['org_usage_15min'] : []),
+      // Views on plain PostgreSQL.
+      ...(kind === 'timescale' ? ['org_usage_15min', 'org_latency_hourly', 'org_latency_daily'] : []),
       'org_usage_hourly',
       'org_usage_daily',
       'latency_hourly',

@@ -153,6 +153,8 @@ export class RollupTrial {
       ['org_usage_daily', '1 day'],
       ['latency_hourly', '1 hour'],
       ['latency_daily', '1 day'],
+      ['org_latency_hourly', '1 hour'],
+      ['org_latency_daily', '1 day'],
     ] as const) {
       expect({ [relation]: await this.differences(relation, width) }).toEqual({ [relation]: [] });
     }

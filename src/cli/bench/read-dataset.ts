@@ -77,6 +77,8 @@ const ROLLUPS = [
   'org_usage_daily',
   'latency_hourly',
   'latency_daily',
+  'org_latency_hourly',
+  'org_latency_daily',
   'model_latency_hourly',
   'model_latency_daily',
 ];
@@ -132,7 +134,8 @@ export async function materializeRollups(databaseUrl: string, engine: StorageEng
         );
       }
       await client.query(
-        'update rollup_state set watermark = $1, materialized_through = $1, quarters_through = $1',
+        `update rollup_state
+         set watermark = $1, materialized_through = $1, quarters_through = $1, org_latencies_through = $1`,
         [through],
       );
       // As retention leaves it: hundreds of chunks that nobody has would have to be planned for.

@@ -20,6 +20,8 @@ const RELATIONS = [
   'org_usage_daily',
   'latency_hourly',
   'latency_daily',
+  'org_latency_hourly',
+  'org_latency_daily',
   'model_latency_hourly',
   'model_latency_daily',
 ] as const;
@@ -171,7 +173,8 @@ describeEachEngine('rollups', (kind) => {
     await engine.refresh([{ start: at(NOW - 50 * DAY_MS), end: at(NOW + DAY_MS) }]);
     const after = await rollups(pool);
     // On plain PostgreSQL a trigger keeps these with the events: the one that was admitted is in them.
-    const kept = kind === 'timescale' ? [] : ['usage_15min', 'org_usage_15min', 'latency_hourly'];
+    const kept =
+      kind === 'timescale' ? [] : ['usage_15min', 'org_usage_15min', 'latency_hourly', 'org_latency_hourly'];
     for (const relation of RELATIONS.filter((name) => !kept.includes(name)))
       expect({ [relation]: after[relation] }).toEqual({ [relation]: before[relation] });
   });
@@ -216,7 +219,8 @@ describeEachEngine('rollups', (kind) => {
   it('are right while and after a release before this one refreshes them', async () => {
     // Only TimescaleDB keeps what that release does not know.
     if (kind === 'postgres') return;
-    const known = RELATIONS.filter((relation) => relation !== 'org_usage_15min');
+    const added = ['org_usage_15min', 'org_latency_hourly', 'org_latency_daily'];
+    const known = RELATIONS.filter((relation) => !added.includes(relation));
     const hour = Math.floor(NOW / HOUR_MS) * HOUR_MS;
     const refreshedThrough = hour + 2 * QUARTER_HOUR_MS;
     const refreshAsBefore = async (): Promise<void> => {
@@ -230,15 +234,15 @@ describeEachEngine('rollups', (kind) => {
       const { usage_events: stored, ...rest } = await totals(pool);
       for (const relation of relations) expect([relation, rest[relation]]).toEqual([relation, stored]);
     };
-    await insertEvents(pool, NOW - 6 * HOUR_MS, NOW, 60);
+    await insertEvents(pool, NOW - 2 * DAY_MS, NOW, 60);
     await announce(pool, engine, refreshedThrough);
-    await engine.advance({ start: at(NOW - DAY_MS), end: at(hour - QUARTER_HOUR_MS) });
+    await engine.advance({ start: at(NOW - 2 * DAY_MS), end: at(hour - QUARTER_HOUR_MS) });
 
     await refreshAsBefore();
     await pool.query({ ...markMaterialized, values: [at(refreshedThrough)] });
     await expectAll(RELATIONS);
     // A late event, refreshed by that release, reaches what it does not know with the first advance of this one.
-    await insertEvents(pool, hour - 3 * HOUR_MS, hour - 3 * HOUR_MS + 1, 1);
+    for (const late of [hour - 3 * HOUR_MS, hour - DAY_MS]) await insertEvents(pool, late, late + 1, 1);
     await refreshAsBefore();
     await expectAll(known);
     await engine.advance({ start: at(refreshedThrough), end: at(refreshedThrough) });

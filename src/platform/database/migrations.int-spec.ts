@@ -78,7 +78,12 @@ describeEachEngine('migrations', (engine) => {
     expect(counted).toHaveLength(3 * 13);
     const expectAnswers = async (): Promise<void> => {
       expect(await sums('org_usage_15min', 'bucket', 'requests')).toEqual(counted);
-      // Plain PostgreSQL gets no more than that view.
+      for (const width of ['hour', 'day']) {
+        const byWidth = await sums('usage_events', `date_trunc('${width}', occurred_at)`, '1');
+        const relation = width === 'hour' ? 'org_latency_hourly' : 'org_latency_daily';
+        expect(await sums(relation, 'bucket', 'requests')).toEqual(byWidth);
+      }
+      // Plain PostgreSQL gets no more than those views.
       if (engine === 'postgres') return;
       const byHour = await sums('usage_events', `date_trunc('hour', occurred_at)`, '1');
       expect(await sums('latency_hourly', 'bucket', 'requests')).toEqual(byHour);
@@ -103,10 +108,44 @@ describeEachEngine('migrations', (engine) => {
     expect(await kept('org_usage_15min_materialized')).toEqual([
       { oldest: new Date('2026-10-20T10:15:00Z'), newest, requests: 870 },
     ]);
+    expect(await kept('org_latency_hourly_materialized')).toEqual([
+      { oldest: new Date('2026-10-20T10:00:00Z'), newest: new Date('2026-10-20T11:00:00Z'), requests: 600 },
+    ]);
     for (const relation of ['latency_15min_materialized', 'model_latency_15min_materialized'])
       expect(await kept(relation)).toEqual([
         { oldest: new Date('2026-10-20T12:00:00Z'), newest, requests: 270 },
       ]);
+  });
+
+  it('fills latencies of an organisation for days whose hours are gone', async () => {
+    // Plain PostgreSQL keeps none.
+    if (engine === 'postgres') return;
+    await leftBehind(url, engine, '0020');
+    await query(
+      url,
+      `insert into usage_events (occurred_at, org_id, event_id, latency_ms, input_tokens, output_tokens, latency_bin,
+         status, cost, model_id, client_id)
+       select '2026-09-30 05:00:00+00', org_id, gen_random_uuid(), 1, 1, 1, n, 'success', 1, 'model-' || n, ''
+       from (select org_id from usage_events limit 1) as one, generate_series(0, 3) as n`,
+    );
+    for (const rollup of ['latency_hourly', 'latency_daily'])
+      await query(
+        url,
+        `call refresh_continuous_aggregate('${rollup}_materialized', null, '${MATERIALIZED_THROUGH}')`,
+      );
+    await query(url, `select drop_chunks('latency_hourly_materialized', timestamptz '2026-10-10')`);
+    await migrate({ databaseUrl: url, engine });
+    const pool = new Pool({ connectionString: url });
+    const through = new Date(MATERIALIZED_THROUGH);
+    await new TimescaleEngine(pool).advance({ start: through, end: through });
+    await pool.end();
+    for (const relation of ['org_latency_daily', 'org_latency_daily_materialized'])
+      expect(
+        await query(
+          url,
+          `select sum(requests)::integer as requests from ${relation} where bucket < '2026-10-01'`,
+        ),
+      ).toEqual([{ requests: 4 }]);
   });
 
   it('lets others pass while a table is in use that it changes', async () => {

@@ -16,6 +16,8 @@ const RELATIONS = [
   'usage_daily',
   'latency_hourly',
   'latency_daily',
+  'org_latency_hourly',
+  'org_latency_daily',
   'usage_15min_materialized',
 ];
 /** What PostgreSQL can prepare; the rest is DDL, CALL and COPY, which other tests run. */

@@ -17,21 +17,25 @@ import {
 import { inTransaction, withConnection } from './transaction';
 
 /** Continuous aggregates with the width of their buckets, each after the one it is computed from. */
-const ROLLUPS = [
-  ['usage_15min_materialized', QUARTER_HOUR_MS],
-  ['org_usage_15min_materialized', QUARTER_HOUR_MS],
-  ['usage_hourly_materialized', HOUR_MS],
-  ['usage_daily_materialized', DAY_MS],
-  ['org_usage_hourly_materialized', HOUR_MS],
-  ['org_usage_daily_materialized', DAY_MS],
+const WIDTHS = {
+  usage_15min_materialized: QUARTER_HOUR_MS,
+  org_usage_15min_materialized: QUARTER_HOUR_MS,
+  usage_hourly_materialized: HOUR_MS,
+  usage_daily_materialized: DAY_MS,
+  org_usage_hourly_materialized: HOUR_MS,
+  org_usage_daily_materialized: DAY_MS,
   // Also for hours long over, which retention drops again: what is never refreshed leaves its changes noted for ever.
-  ['latency_15min_materialized', QUARTER_HOUR_MS],
-  ['model_latency_15min_materialized', QUARTER_HOUR_MS],
-  ['latency_hourly_materialized', HOUR_MS],
-  ['latency_daily_materialized', DAY_MS],
-  ['model_latency_hourly_materialized', HOUR_MS],
-  ['model_latency_daily_materialized', DAY_MS],
-] as const;
+  latency_15min_materialized: QUARTER_HOUR_MS,
+  model_latency_15min_materialized: QUARTER_HOUR_MS,
+  latency_hourly_materialized: HOUR_MS,
+  latency_daily_materialized: DAY_MS,
+  org_latency_hourly_materialized: HOUR_MS,
+  org_latency_daily_materialized: DAY_MS,
+  model_latency_hourly_materialized: HOUR_MS,
+  model_latency_daily_materialized: DAY_MS,
+} as const;
+type Rollup = keyof typeof WIDTHS;
+const ROLLUPS = Object.keys(WIDTHS) as Rollup[];
 
 const lockRollups = sql('platform/lock-rollups');
 const ensurePartitions = sql('platform/ensure-partitions');
@@ -39,19 +43,13 @@ const dropPartitions = sql('platform/drop-partitions');
 const expireBatches = sql('platform/expire-batches');
 const readState = sql('aggregation/read-rollup-state');
 const markMaterialized = sql('aggregation/mark-materialized');
-const quartersBehind = sql('engine/timescale/quarters-behind');
-const markQuarters = sql('engine/timescale/mark-quarters');
+const rollupsBehind = sql('engine/timescale/rollups-behind');
+const markAddedRollups = sql('engine/timescale/mark-added-rollups');
 const oldestEvent = sql('engine/timescale/oldest-event');
 const noticeChanges = sql('engine/timescale/notice-changes');
-const refreshRollup = sqlOver(
-  'engine/timescale/refresh-rollup',
-  ROLLUPS.map(([relation]) => relation),
-);
+const refreshRollup = sqlOver('engine/timescale/refresh-rollup', ROLLUPS);
 const noteAsChanged = sql('engine/timescale/note-as-changed');
-const dropChunks = sqlOver('engine/timescale/drop-chunks', [
-  'usage_events',
-  ...ROLLUPS.map(([relation]) => relation),
-]);
+const dropChunks = sqlOver('engine/timescale/drop-chunks', ['usage_events', ...ROLLUPS]);
 const chunksToCompress = sql('engine/timescale/chunks-to-compress');
 const compressChunk = sql('engine/timescale/compress-chunk');
 
@@ -89,27 +87,27 @@ export class TimescaleEngine extends StorageEngine {
       await this.refreshWithin([window, openHour], { from, through: window.end });
       await this.catchUp({ from, through: window.end });
       await client.query(markMaterialized.text, [window.end]);
-      await client.query(markQuarters.text, [window.end]);
+      await client.query(markAddedRollups.text, [window.end]);
     });
   }
 
   /**
-   * Brings `org_usage_15min` up to what it is summed up from, because a release that does not know of it may have
-   * advanced and refreshed late windows. Where nothing has, that costs some milliseconds; the first time, when
-   * migrations/0017 has made it empty, all of it is filled, a day at a time.
+   * Brings what later releases have added up to what it is summed up from, because a release that does not know of it
+   * may have advanced and refreshed late windows. Where nothing has, that costs some milliseconds; the first time, when
+   * its migration has made it empty, all of it is filled, a day at a time.
    */
   private async catchUp({ from, through }: RefreshBounds): Promise<void> {
-    const { rows } = await this.pool.query<{ start: Date | null }>({ ...quartersBehind, values: [from] });
-    const start = rows[0]?.start;
-    if (!start || !through) return;
+    const { rows } = await this.pool.query<{ relation: Rollup; start: Date }>({
+      ...rollupsBehind,
+      values: [from],
+    });
+    if (!through) return;
     await this.refreshing(async (client) => {
-      for (let day = startOfBucket(start, DAY_MS); day < through; day = new Date(day.getTime() + DAY_MS)) {
-        const window = { start: day < start ? start : day, end: new Date(day.getTime() + DAY_MS) };
-        for (const { start: lower, end } of bucketWindows([window], QUARTER_HOUR_MS, {
-          from: start,
-          through,
-        }))
-          await run(client, refreshRollup.over('org_usage_15min_materialized').text, [lower, end]);
+      for (const { relation, start } of rows) {
+        for (let day = startOfBucket(start, DAY_MS); day < through; day = dayAfter(day)) {
+          const window = { start: day, end: dayAfter(day) };
+          await refreshWhole(client, relation, [window], { from: start, through });
+        }
       }
     });
   }
@@ -126,8 +124,8 @@ export class TimescaleEngine extends StorageEngine {
     await this.alone(async () => {
       const { raw_from: from, materialized_through: through } = await this.state();
       await this.refreshing(async (client) => {
-        for (const [relation, bucketMs] of ROLLUPS) {
-          for (const { start, end } of bucketWindows([window], bucketMs, { from, through })) {
+        for (const relation of ROLLUPS) {
+          for (const { start, end } of bucketWindows([window], WIDTHS[relation], { from, through })) {
             signal?.throwIfAborted();
             await client.query(noteAsChanged.text, [relation, start, end]);
             await run(client, refreshRollup.over(relation).text, [start, end]);
@@ -148,10 +146,12 @@ export class TimescaleEngine extends StorageEngine {
       ['usage_hourly_materialized', hours],
       ['org_usage_hourly_materialized', hours],
       ['latency_hourly_materialized', hours],
+      ['org_latency_hourly_materialized', hours],
       ['model_latency_hourly_materialized', hours],
       ['usage_daily_materialized', days],
       ['org_usage_daily_materialized', days],
       ['latency_daily_materialized', days],
+      ['org_latency_daily_materialized', days],
       ['model_latency_daily_materialized', days],
     ] as const;
     for (const [relation, horizon] of due) {
@@ -167,11 +167,7 @@ export class TimescaleEngine extends StorageEngine {
 
   private async refreshWithin(windows: readonly RefreshWindow[], bounds: RefreshBounds): Promise<void> {
     await this.refreshing(async (client) => {
-      for (const [relation, bucketMs] of ROLLUPS) {
-        for (const { start, end } of bucketWindows(windows, bucketMs, bounds)) {
-          await run(client, refreshRollup.over(relation).text, [start, end]);
-        }
-      }
+      for (const relation of ROLLUPS) await refreshWhole(client, relation, windows, bounds);
     });
   }
 
@@ -207,6 +203,21 @@ export class TimescaleEngine extends StorageEngine {
       await work(client);
     });
   }
+}
+
+function dayAfter(day: Date): Date {
+  return new Date(day.getTime() + DAY_MS);
+}
+
+/** Refreshes the whole buckets of a rollup that the windows touch and that lie within the bounds. */
+async function refreshWhole(
+  client: PoolClient,
+  relation: Rollup,
+  windows: readonly RefreshWindow[],
+  bounds: RefreshBounds,
+): Promise<void> {
+  for (const { start, end } of bucketWindows(windows, WIDTHS[relation], bounds))
+    await run(client, refreshRollup.over(relation).text, [start, end]);
 }
 
 /** TimescaleDB says at each refresh in a notice that there was nothing to do; nobody reads that. */

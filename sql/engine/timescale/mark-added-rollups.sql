@@ -1,0 +1,5 @@
+-- Rollups that a later release has added are materialised below $1. See migrations/0017 and 0020.
+update rollup_state
+set
+  quarters_through = date_bin(interval '15 minutes', $1::timestamptz, timestamptz '2000-01-01 00:00:00+00'),
+  org_latencies_through = $1::timestamptz
