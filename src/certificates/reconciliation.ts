@@ -7,8 +7,7 @@ import { DAY_MS } from '../shared/time-zone';
 /** What is summed up further is held against what it was summed up from, with and without events. */
 const OF_ROLLUPS: readonly (readonly [Statement, Source])[] = [
   [sql('certificates/compare-org-usage-with-usage'), 'usage_hourly'],
-  [sql('certificates/compare-org-latency-with-latency'), 'latency_hourly'],
-  [sql('certificates/compare-model-latency-with-latency'), 'latency_hourly'],
+  [sql('certificates/compare-summed-latency-with-latency'), 'latency_hourly'],
 ];
 /** Where there are events, they are what everything else is held against. */
 const WITH_EVENTS: readonly (readonly [Statement, Source])[] = [

@@ -1,41 +1,66 @@
--- Compares latency bins by model over all organisations with those by organisation and model, by the hour and the day.
--- $1 null: of one organisation there is nothing to compare, and the answer has no row
+-- Compares latency bins by organisation alone, and by model over all organisations, with those by organisation and model,
+-- by the hour and by the day.
+-- $1 organisation, or null for all: of one there is nothing to compare by model over all, and no row
 -- $2 start  $3 end, both on whole hours  $4 differences to list per relation
 -- Only buckets that lie wholly within [start, end) are compared. A bucket that waits for the refresh of late events is
 -- counted as awaiting and is no difference.
--- Columns: relation, expectedRequests, requests, differing, awaiting (bins), differences (JSON text: the nil UUID as
--- organisation, bucket, model, bin, and the requests as expected and as found; null where there should be, or is, no
--- row).
--- Index: the rollups' own by bucket.
-with base as (
+-- Columns: relation, expectedRequests, requests, differing, awaiting (bins), differences (JSON text: organisation, the
+-- nil UUID for all; bucket, model, empty for all, bin, and the requests as expected and as found; null where there
+-- should be, or is, no row).
+-- Index: (org_id, bucket) of the rollups, or their own by bucket.
+with sketch as (
+  select bucket as hour, date_trunc('day', bucket, 'UTC') as day, org_id, model_id, latency_bin, requests
+  from latency_hourly
+  where ($1::uuid is null or org_id = $1::uuid)
+    and bucket >= $2::timestamptz
+    and bucket < $3::timestamptz
+), base as (
+  select 'org_latency_hourly' as relation, hour as bucket, org_id, '' as model_id, latency_bin, sum(requests) as requests
+  from sketch
+  group by hour, org_id, latency_bin
+  union all
+  select 'org_latency_daily' as relation, day as bucket, org_id, '' as model_id, latency_bin, sum(requests) as requests
+  from sketch
+  where day >= $2::timestamptz
+    and day <= $3::timestamptz - interval '1 day'
+  group by day, org_id, latency_bin
+  union all
   select
     'model_latency_hourly' as relation,
-    date_trunc('hour', bucket, 'UTC') as bucket,
+    hour as bucket,
     '00000000-0000-0000-0000-000000000000'::uuid as org_id,
     model_id,
     latency_bin,
     sum(requests) as requests
-  from latency_hourly
+  from sketch
   where $1::uuid is null
-    and bucket >= $2::timestamptz
-    and bucket < $3::timestamptz
-  group by 2, 4, 5
+  group by hour, model_id, latency_bin
   union all
   select
     'model_latency_daily' as relation,
-    date_trunc('day', bucket, 'UTC') as bucket,
+    day as bucket,
     '00000000-0000-0000-0000-000000000000'::uuid as org_id,
     model_id,
     latency_bin,
     sum(requests) as requests
-  from latency_hourly
+  from sketch
   where $1::uuid is null
-    and bucket >= $2::timestamptz
-    and bucket < $3::timestamptz
-    and date_trunc('day', bucket, 'UTC') >= $2::timestamptz
-    and date_trunc('day', bucket, 'UTC') <= $3::timestamptz - interval '1 day'
-  group by 2, 4, 5
+    and day >= $2::timestamptz
+    and day <= $3::timestamptz - interval '1 day'
+  group by day, model_id, latency_bin
 ), rolled_up as (
+  select 'org_latency_hourly' as relation, bucket, org_id, model_id, latency_bin, requests
+  from org_latency_hourly
+  where ($1::uuid is null or org_id = $1::uuid)
+    and bucket >= $2::timestamptz
+    and bucket <= $3::timestamptz - interval '1 hour'
+  union all
+  select 'org_latency_daily' as relation, bucket, org_id, model_id, latency_bin, requests
+  from org_latency_daily
+  where ($1::uuid is null or org_id = $1::uuid)
+    and bucket >= $2::timestamptz
+    and bucket <= $3::timestamptz - interval '1 day'
+  union all
   select 'model_latency_hourly' as relation, bucket, org_id, model_id, latency_bin, requests
   from model_latency_hourly
   where $1::uuid is null
@@ -64,9 +89,10 @@ with base as (
     compared.*,
     differs and exists (
       select from dirty_windows
-      where dirty_windows.hour > compared.bucket - interval '1 hour'
+      where (dirty_windows.org_id = compared.org_id or compared.relation like 'model%')
+        and dirty_windows.hour > compared.bucket - interval '1 hour'
         and dirty_windows.hour < compared.bucket
-          + case compared.relation when 'model_latency_daily' then interval '1 day' else interval '1 hour' end
+          + case when compared.relation like '%daily' then interval '1 day' else interval '1 hour' end
     ) as awaits_refresh
   from compared
 ), numbered as (
