@@ -80,42 +80,42 @@ export class TimescaleEngine extends StorageEngine {
   }
 
   async advance(window: RefreshWindow): Promise<void> {
-    await this.alone(async (client) => {
+    const bounds = await this.alone(async (client) => {
       const { raw_from: from } = await this.state();
+      const closed = { from, through: window.end };
       // What has not changed costs nothing: the hour that is not over is there for what another release has skipped.
       const openHour = { start: startOfBucket(window.end, HOUR_MS), end: window.end };
-      await this.refreshWithin([window, openHour], { from, through: window.end });
-      await this.catchUp({ from, through: window.end });
+      await this.refreshRollups(ROLLUPS, [window, openHour], closed);
       await client.query(markMaterialized.text, [window.end]);
-      await client.query(markAddedRollups.text, [window.end]);
+      return closed;
     });
+    await this.catchUp(bounds);
   }
 
   /**
    * Brings what later releases have added up to what it is summed up from, because a release that does not know of it
    * may have advanced and refreshed late windows. Where nothing has, that costs some milliseconds; the first time, when
-   * its migration has made it empty, all of it is filled, a day at a time.
+   * its migration has made it empty, all of it is filled, a day at a time. Until its mark moves at the end, answers
+   * come from below.
    */
-  private async catchUp({ from, through }: RefreshBounds): Promise<void> {
+  private async catchUp({ from, through }: { from: Date | null; through: Date }): Promise<void> {
     const { rows } = await this.pool.query<{ relation: Rollup; start: Date }>({
       ...rollupsBehind,
       values: [from],
     });
-    if (!through) return;
-    await this.refreshing(async (client) => {
-      for (const { relation, start } of rows) {
-        for (let day = startOfBucket(start, DAY_MS); day < through; day = dayAfter(day)) {
-          const window = { start: day, end: dayAfter(day) };
-          await refreshWhole(client, relation, [window], { from: start, through });
-        }
+    for (const { relation, start } of rows) {
+      for (let day = startOfBucket(start, DAY_MS); day < through; day = dayAfter(day)) {
+        const window = { start: day, end: dayAfter(day) };
+        await this.alone(() => this.refreshRollups([relation], [window], { from: start, through }));
       }
-    });
+    }
+    await this.alone((client) => client.query(markAddedRollups.text, [through]));
   }
 
   async refresh(windows: readonly RefreshWindow[]): Promise<void> {
     await this.alone(async () => {
       const { raw_from: from, materialized_through: through } = await this.state();
-      await this.refreshWithin(windows, { from, through });
+      await this.refreshRollups(ROLLUPS, windows, { from, through });
     });
   }
 
@@ -165,9 +165,17 @@ export class TimescaleEngine extends StorageEngine {
     }
   }
 
-  private async refreshWithin(windows: readonly RefreshWindow[], bounds: RefreshBounds): Promise<void> {
+  /** Refreshes the whole buckets that the windows touch and that lie within the bounds. */
+  private async refreshRollups(
+    rollups: readonly Rollup[],
+    windows: readonly RefreshWindow[],
+    bounds: RefreshBounds,
+  ): Promise<void> {
     await this.refreshing(async (client) => {
-      for (const relation of ROLLUPS) await refreshWhole(client, relation, windows, bounds);
+      for (const relation of rollups) {
+        for (const { start, end } of bucketWindows(windows, WIDTHS[relation], bounds))
+          await run(client, refreshRollup.over(relation).text, [start, end]);
+      }
     });
   }
 
@@ -195,29 +203,18 @@ export class TimescaleEngine extends StorageEngine {
    * Holds the lock of refresh and expiry while `work` runs. A refresh commits by itself and so cannot run in the
    * transaction that holds the lock; it runs on another connection meanwhile.
    */
-  private async alone(work: (client: PoolClient) => Promise<unknown>): Promise<void> {
-    await inTransaction(this.owner, async (client) => {
+  private alone<Result>(work: (client: PoolClient) => Promise<Result>): Promise<Result> {
+    return inTransaction(this.owner, async (client) => {
       await client.query(`set local lock_timeout = '5s'`);
       await client.query(`set local idle_in_transaction_session_timeout = '15min'`);
       await client.query(lockRollups.text);
-      await work(client);
+      return work(client);
     });
   }
 }
 
 function dayAfter(day: Date): Date {
   return new Date(day.getTime() + DAY_MS);
-}
-
-/** Refreshes the whole buckets of a rollup that the windows touch and that lie within the bounds. */
-async function refreshWhole(
-  client: PoolClient,
-  relation: Rollup,
-  windows: readonly RefreshWindow[],
-  bounds: RefreshBounds,
-): Promise<void> {
-  for (const { start, end } of bucketWindows(windows, WIDTHS[relation], bounds))
-    await run(client, refreshRollup.over(relation).text, [start, end]);
 }
 
 /** TimescaleDB says at each refresh in a notice that there was nothing to do; nobody reads that. */
