@@ -248,7 +248,7 @@ describe('walking through the runbook', () => {
     await eventually(async () => expect(await metric('verify_differing_rows')).toBeGreaterThan(0));
     const window = { start: 'now-1d', end: 'now' };
     const { jobId } = await service.ask<{ jobId: string }>('POST', '/admin/reaggregations', { window });
-    await eventually(async () => expect(await service.ask('GET', `/admin/reaggregations/${jobId}`)).toMatchObject({ state: 'succeeded' })); // prettier-ignore
+    await eventually(async () => expect(await service.ask('GET', `/admin/reaggregations/${jobId}`)).toMatchObject({ state: 'succeeded' }), 90_000); // prettier-ignore
     expect(await service.look('usage-layers-differ')).toContain('All layers agree.');
     await verifying('* * * * * *');
     await calm('UsageLayersDiffer');

@@ -107,7 +107,7 @@ describeEachEngine('npm run verify', (engine) => {
     await eventually(async () => {
       const { body } = await send('GET', `/admin/reaggregations/${String(asked.body['jobId'])}`);
       expect(body['state']).toBe('succeeded');
-    });
+    }, 90_000);
   }
 
   it('names what was planted in every rollup, and finds it no more after a re-aggregation', async () => {
