@@ -1,6 +1,6 @@
--- Compares latency bins by organisation alone, and by model over all organisations, with those by organisation and model,
--- by the hour and by the day.
--- $1 organisation, or null for all: of one there is nothing to compare by model over all, and no row
+-- Compares latency bins by organisation alone, by model over all organisations, and over both, with those by organisation
+-- and model, by the hour and by the day.
+-- $1 organisation, or null for all: of one there is nothing to compare over all, and no row
 -- $2 start  $3 end, both on whole hours  $4 differences to list per relation
 -- Only buckets that lie wholly within [start, end) are compared. A bucket that waits for the refresh of late events is
 -- counted as awaiting and is no difference.
@@ -48,6 +48,30 @@ with sketch as (
     and day >= $2::timestamptz
     and day <= $3::timestamptz - interval '1 day'
   group by day, model_id, latency_bin
+  union all
+  select
+    'platform_latency_hourly' as relation,
+    hour as bucket,
+    '00000000-0000-0000-0000-000000000000'::uuid as org_id,
+    '' as model_id,
+    latency_bin,
+    sum(requests) as requests
+  from sketch
+  where $1::uuid is null
+  group by hour, latency_bin
+  union all
+  select
+    'platform_latency_daily' as relation,
+    day as bucket,
+    '00000000-0000-0000-0000-000000000000'::uuid as org_id,
+    '' as model_id,
+    latency_bin,
+    sum(requests) as requests
+  from sketch
+  where $1::uuid is null
+    and day >= $2::timestamptz
+    and day <= $3::timestamptz - interval '1 day'
+  group by day, latency_bin
 ), rolled_up as (
   select 'org_latency_hourly' as relation, bucket, org_id, model_id, latency_bin, requests
   from org_latency_hourly
@@ -72,6 +96,18 @@ with sketch as (
   where $1::uuid is null
     and bucket >= $2::timestamptz
     and bucket <= $3::timestamptz - interval '1 day'
+  union all
+  select 'platform_latency_hourly' as relation, bucket, org_id, model_id, latency_bin, requests
+  from platform_latency_hourly
+  where $1::uuid is null
+    and bucket >= $2::timestamptz
+    and bucket <= $3::timestamptz - interval '1 hour'
+  union all
+  select 'platform_latency_daily' as relation, bucket, org_id, model_id, latency_bin, requests
+  from platform_latency_daily
+  where $1::uuid is null
+    and bucket >= $2::timestamptz
+    and bucket <= $3::timestamptz - interval '1 day'
 ), compared as (
   select
     coalesce(base.relation, rolled_up.relation) as relation,
@@ -89,7 +125,7 @@ with sketch as (
     compared.*,
     differs and exists (
       select from dirty_windows
-      where (dirty_windows.org_id = compared.org_id or compared.relation like 'model%')
+      where (dirty_windows.org_id = compared.org_id or compared.relation not like 'org%')
         and dirty_windows.hour > compared.bucket - interval '1 hour'
         and dirty_windows.hour < compared.bucket
           + case when compared.relation like '%daily' then interval '1 day' else interval '1 hour' end

@@ -20,6 +20,8 @@ const GRAINS = {
   model_latency_daily: DAY_MS,
   model_latency_hourly: HOUR_MS,
   org_latency_daily: DAY_MS,
+  platform_latency_daily: DAY_MS,
+  platform_latency_hourly: HOUR_MS,
   org_latency_hourly: HOUR_MS,
   usage_daily: DAY_MS,
   usage_hourly: HOUR_MS,
@@ -35,6 +37,8 @@ const RETENTIONS = {
   model_latency_daily: 'retentionDaily',
   model_latency_hourly: 'retentionHourly',
   org_latency_daily: 'retentionDaily',
+  platform_latency_daily: 'retentionDaily',
+  platform_latency_hourly: 'retentionHourly',
   org_latency_hourly: 'retentionHourly',
   usage_daily: 'retentionDaily',
   usage_hourly: 'retentionHourly',
@@ -107,7 +111,7 @@ describe('the relation that answers', () => {
     [{ of: 'latencies', zone: 'Europe/Berlin' }, 'org_latency_hourly'],
     [{ of: 'latencies', granularity: 'hour', dimensions: ['model'] }, 'latency_hourly'],
     [{ of: 'latencies', platformWide: true, dimensions: ['model'] }, 'model_latency_daily'],
-    [{ of: 'latencies', platformWide: true, granularity: 'hour' }, 'model_latency_hourly'],
+    [{ of: 'latencies', platformWide: true, granularity: 'hour' }, 'platform_latency_hourly'],
     [{ of: 'latencies', platformWide: true, dimensions: ['org'] }, 'org_latency_daily'],
     [{ of: 'latencies', platformWide: true, dimensions: ['org', 'model'] }, 'latency_daily'],
     [{ of: 'latencies', dimensions: ['model'] }, 'latency_daily'],
@@ -135,8 +139,8 @@ describe('the relation that answers', () => {
         expect(start).toBeGreaterThanOrEqual(wholeSince(RETENTIONS[relation], LIMITS, NOW));
         if (relation !== 'usage_events') expect(asked.dimensions.has('status')).toBe(false);
         if (relation.includes('latency')) expect(asked.dimensions.has('client')).toBe(false);
-        if (relation.startsWith('org_')) expect(asked.dimensions.has('model')).toBe(false);
-        if (relation.startsWith('model_latency')) expect([asked.platformWide, asked.dimensions.has('org')]).toEqual([true, false]); // prettier-ignore
+        if (/^(org|platform)_/.test(relation)) expect(asked.dimensions.has('model')).toBe(false);
+        if (/^(model|platform)_latency/.test(relation)) expect([asked.platformWide, asked.dimensions.has('org')]).toEqual([true, false]); // prettier-ignore
         if (relation === 'usage_events') expect([asked.platformWide, end - start <= LIMITS.rawWindowLimit]).toEqual([false, true]); // prettier-ignore
       }),
       { numRuns: 2_000 },

@@ -11,9 +11,11 @@ export const ROLLUPS = [
   'usage_15min',
 ] as const;
 export const SKETCHES = [
+  'platform_latency_daily',
   'model_latency_daily',
   'org_latency_daily',
   'latency_daily',
+  'platform_latency_hourly',
   'model_latency_hourly',
   'org_latency_hourly',
   'latency_hourly',
@@ -67,9 +69,11 @@ const CANDIDATES: readonly Candidate[] = [
   { relation: 'usage_hourly', of: ['counts'], grain: HOUR_MS, asGranularity: 'hour or coarser in a time zone of whole hours', lacks: ['status'], retention: 'retentionHourly' }, // prettier-ignore
   { relation: 'org_usage_15min', of: ['counts'], grain: 15 * MINUTE_MS, asGranularity: '15min or coarser', lacks: ['model', 'client', 'status'], retention: 'retention15min' }, // prettier-ignore
   { relation: 'usage_15min', of: ['counts'], grain: 15 * MINUTE_MS, asGranularity: '15min or coarser', lacks: ['status'], retention: 'retention15min' }, // prettier-ignore
+  { relation: 'platform_latency_daily', of: ['latencies'], grain: DAY_MS, asGranularity: 'day, week or month with timezone=UTC', lacks: ['org', 'model', 'client', 'status'], platformWide: true, retention: 'retentionDaily' }, // prettier-ignore
   { relation: 'model_latency_daily', of: ['latencies'], grain: DAY_MS, asGranularity: 'day, week or month with timezone=UTC', lacks: ['org', 'client', 'status'], platformWide: true, retention: 'retentionDaily' }, // prettier-ignore
   { relation: 'org_latency_daily', of: ['latencies'], grain: DAY_MS, asGranularity: 'day, week or month with timezone=UTC', lacks: ['model', 'client', 'status'], retention: 'retentionDaily' }, // prettier-ignore
   { relation: 'latency_daily', of: ['latencies'], grain: DAY_MS, asGranularity: 'day, week or month with timezone=UTC', lacks: ['client', 'status'], retention: 'retentionDaily' }, // prettier-ignore
+  { relation: 'platform_latency_hourly', of: ['latencies'], grain: HOUR_MS, asGranularity: 'hour or coarser in a time zone of whole hours', lacks: ['org', 'model', 'client', 'status'], platformWide: true, retention: 'retentionHourly' }, // prettier-ignore
   { relation: 'model_latency_hourly', of: ['latencies'], grain: HOUR_MS, asGranularity: 'hour or coarser in a time zone of whole hours', lacks: ['org', 'client', 'status'], platformWide: true, retention: 'retentionHourly' }, // prettier-ignore
   { relation: 'org_latency_hourly', of: ['latencies'], grain: HOUR_MS, asGranularity: 'hour or coarser in a time zone of whole hours', lacks: ['model', 'client', 'status'], retention: 'retentionHourly' }, // prettier-ignore
   { relation: 'latency_hourly', of: ['latencies'], grain: HOUR_MS, asGranularity: 'hour or coarser in a time zone of whole hours', lacks: ['client', 'status'], retention: 'retentionHourly' }, // prettier-ignore

@@ -160,7 +160,7 @@ describeEachEngine('relations', (kind) => {
     // Each rollup was held against another relation, and each kind of question against single events.
     const compared = new Set([...seen.keys()].flatMap((pair) => pair.split(' ')));
     expect([...compared].sort()).toEqual(
-      ['latency_daily', 'latency_hourly', 'model_latency_daily', 'model_latency_hourly', 'org_latency_daily', 'org_latency_hourly', 'org_usage_15min', 'org_usage_daily', 'org_usage_hourly', 'usage_15min', 'usage_daily', 'usage_events', 'usage_hourly'], // prettier-ignore
+      ['latency_daily', 'latency_hourly', 'model_latency_daily', 'model_latency_hourly', 'org_latency_daily', 'org_latency_hourly', 'org_usage_15min', 'org_usage_daily', 'org_usage_hourly', 'platform_latency_daily', 'platform_latency_hourly', 'usage_15min', 'usage_daily', 'usage_events', 'usage_hourly'], // prettier-ignore
     );
   }, 120_000);
 });

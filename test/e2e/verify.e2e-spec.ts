@@ -42,6 +42,8 @@ const ONLY_ON_TIMESCALE = [
   ['org_usage_15min', ORG_A],
   ['org_latency_hourly', ORG_A],
   ['org_latency_daily', ORG_A],
+  ['platform_latency_hourly', PLATFORM],
+  ['platform_latency_daily', PLATFORM],
 ] as const;
 
 describeEachEngine('npm run verify', (engine) => {

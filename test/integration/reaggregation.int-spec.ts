@@ -61,7 +61,7 @@ describeEachEngine('re-aggregation', (kind) => {
       'usage_hourly',
       'usage_daily',
       // Views on plain PostgreSQL.
-      ...(kind === 'timescale' ? ['org_usage_15min', 'org_latency_hourly', 'org_latency_daily'] : []),
+      ...(kind === 'timescale' ? ['org_usage_15min', 'org_latency_hourly', 'org_latency_daily', 'platform_latency_hourly', 'platform_latency_daily'] : []), // prettier-ignore
       'org_usage_hourly',
       'org_usage_daily',
       'latency_hourly',

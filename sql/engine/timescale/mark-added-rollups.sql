@@ -2,4 +2,4 @@
 update rollup_state
 set
   quarters_through = date_bin(interval '15 minutes', $1::timestamptz, timestamptz '2000-01-01 00:00:00+00'),
-  org_latencies_through = $1::timestamptz
+  latency_sums_through = $1::timestamptz

@@ -6,10 +6,22 @@ with added (relation, through, oldest) as (
   select 'org_usage_15min_materialized', quarters_through, (select min(bucket) from usage_15min_materialized)
   from rollup_state
   union all
-  select 'org_latency_hourly_materialized', org_latencies_through, (select min(bucket) from latency_hourly_materialized)
+  select 'org_latency_hourly_materialized', latency_sums_through, (select min(bucket) from latency_hourly_materialized)
   from rollup_state
   union all
-  select 'org_latency_daily_materialized', org_latencies_through, (select min(bucket) from latency_daily_materialized)
+  select 'org_latency_daily_materialized', latency_sums_through, (select min(bucket) from latency_daily_materialized)
+  from rollup_state
+  union all
+  select
+    'platform_latency_hourly_materialized',
+    latency_sums_through,
+    (select min(bucket) from model_latency_hourly_materialized)
+  from rollup_state
+  union all
+  select
+    'platform_latency_daily_materialized',
+    latency_sums_through,
+    (select min(bucket) from model_latency_daily_materialized)
   from rollup_state
 )
 select relation, case when through = '-infinity' then oldest else coalesce($1::timestamptz, oldest) end as start

@@ -81,6 +81,8 @@ const ROLLUPS = [
   'org_latency_daily',
   'model_latency_hourly',
   'model_latency_daily',
+  'platform_latency_hourly',
+  'platform_latency_daily',
 ];
 /** Only for the hour that is not over: retention keeps the day of the watermark. */
 const OPEN_HOUR = ['latency_15min', 'model_latency_15min'];
@@ -135,7 +137,7 @@ export async function materializeRollups(databaseUrl: string, engine: StorageEng
       }
       await client.query(
         `update rollup_state
-         set watermark = $1, materialized_through = $1, quarters_through = $1, org_latencies_through = $1`,
+         set watermark = $1, materialized_through = $1, quarters_through = $1, latency_sums_through = $1`,
         [through],
       );
       // As retention leaves it: hundreds of chunks that nobody has would have to be planned for.

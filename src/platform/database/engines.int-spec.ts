@@ -24,6 +24,8 @@ const RELATIONS = [
   'org_latency_daily',
   'model_latency_hourly',
   'model_latency_daily',
+  'platform_latency_hourly',
+  'platform_latency_daily',
 ] as const;
 const markMaterialized = sql('aggregation/mark-materialized');
 const announceWatermark = sql('aggregation/announce-watermark');
@@ -219,8 +221,7 @@ describeEachEngine('rollups', (kind) => {
   it('are right while and after a release before this one refreshes them', async () => {
     // Only TimescaleDB keeps what that release does not know.
     if (kind === 'postgres') return;
-    const added = ['org_usage_15min', 'org_latency_hourly', 'org_latency_daily'];
-    const known = RELATIONS.filter((relation) => !added.includes(relation));
+    const known = RELATIONS.filter((relation) => !/^(org|platform)_latency|^org_usage_15min$/.test(relation));
     const hour = Math.floor(NOW / HOUR_MS) * HOUR_MS;
     const refreshedThrough = hour + 2 * QUARTER_HOUR_MS;
     const refreshAsBefore = async (): Promise<void> => {

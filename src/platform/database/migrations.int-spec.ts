@@ -128,7 +128,7 @@ describeEachEngine('migrations', (engine) => {
        select '2026-09-30 05:00:00+00', org_id, gen_random_uuid(), 1, 1, 1, n, 'success', 1, 'model-' || n, ''
        from (select org_id from usage_events limit 1) as one, generate_series(0, 3) as n`,
     );
-    for (const rollup of ['latency_hourly', 'latency_daily'])
+    for (const rollup of ['latency_hourly', 'latency_daily', 'model_latency_hourly', 'model_latency_daily'])
       await query(
         url,
         `call refresh_continuous_aggregate('${rollup}_materialized', null, '${MATERIALIZED_THROUGH}')`,
@@ -139,7 +139,10 @@ describeEachEngine('migrations', (engine) => {
     const through = new Date(MATERIALIZED_THROUGH);
     await new TimescaleEngine(pool).advance({ start: through, end: through });
     await pool.end();
-    for (const relation of ['org_latency_daily', 'org_latency_daily_materialized'])
+    for (const relation of ['org_latency_daily', 'platform_latency_daily'].flatMap((name) => [
+      name,
+      `${name}_materialized`,
+    ]))
       expect(
         await query(
           url,

@@ -18,6 +18,8 @@ const RELATIONS = [
   'latency_daily',
   'org_latency_hourly',
   'org_latency_daily',
+  'platform_latency_hourly',
+  'platform_latency_daily',
   'usage_15min_materialized',
 ];
 /** What PostgreSQL can prepare; the rest is DDL, CALL and COPY, which other tests run. */

@@ -33,6 +33,8 @@ const WIDTHS = {
   org_latency_daily_materialized: DAY_MS,
   model_latency_hourly_materialized: HOUR_MS,
   model_latency_daily_materialized: DAY_MS,
+  platform_latency_hourly_materialized: HOUR_MS,
+  platform_latency_daily_materialized: DAY_MS,
 } as const;
 type Rollup = keyof typeof WIDTHS;
 const ROLLUPS = Object.keys(WIDTHS) as Rollup[];
@@ -148,11 +150,13 @@ export class TimescaleEngine extends StorageEngine {
       ['latency_hourly_materialized', hours],
       ['org_latency_hourly_materialized', hours],
       ['model_latency_hourly_materialized', hours],
+      ['platform_latency_hourly_materialized', hours],
       ['usage_daily_materialized', days],
       ['org_usage_daily_materialized', days],
       ['latency_daily_materialized', days],
       ['org_latency_daily_materialized', days],
       ['model_latency_daily_materialized', days],
+      ['platform_latency_daily_materialized', days],
     ] as const;
     for (const [relation, horizon] of due) {
       if (horizon) await this.alone((client) => client.query(dropChunks.over(relation).text, [horizon]));
