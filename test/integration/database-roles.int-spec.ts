@@ -38,7 +38,8 @@ const OF_SERVICE: Readonly<Record<string, string>> = {
   usage_events: 'SI',
 };
 /** Views, continuous aggregates, and on plain PostgreSQL the tables that the service itself computes. */
-const ROLLUP = /^(org_|model_|platform_)?(usage|latency)_(15min|hourly|daily|events_threshold)(_materialized)?$/;
+const ROLLUP =
+  /^(org_|model_|platform_)?(usage|latency)_(15min|hourly|daily|events_threshold)(_materialized)?$/;
 
 /** Statements of the owner: migrations, and what TimescaleDB lets nobody else do. */
 const OF_OWNER = /^(platform\/(record-schema|create-schema)|engine\/timescale\/)/;
