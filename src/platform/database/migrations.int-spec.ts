@@ -117,7 +117,7 @@ describeEachEngine('migrations', (engine) => {
       ]);
   });
 
-  it('fills latencies of an organisation for days whose hours are gone', async () => {
+  it('fills latencies over all models for days whose hours are gone, broken off or not', async () => {
     // Plain PostgreSQL keeps none.
     if (engine === 'postgres') return;
     await leftBehind(url, engine, '0020');
@@ -135,9 +135,30 @@ describeEachEngine('migrations', (engine) => {
       );
     await query(url, `select drop_chunks('latency_hourly_materialized', timestamptz '2026-10-10')`);
     await migrate({ databaseUrl: url, engine });
-    const pool = new Pool({ connectionString: url });
+    const pool = new Pool({ connectionString: url, options: '-c lock_timeout=500ms' });
     const through = new Date(MATERIALIZED_THROUGH);
-    await new TimescaleEngine(pool).advance({ start: through, end: through });
+    const advance = () => new TimescaleEngine(pool).advance({ start: through, end: through });
+    // Broken off between two rollups: no mark moves, and the next advance fills what is left.
+    const user = await pool.connect();
+    await user.query('begin');
+    await user.query(
+      `do $$ begin execute (select format('lock table %I.%I in access exclusive mode', materialization_hypertable_schema,
+         materialization_hypertable_name) from timescaledb_information.continuous_aggregates
+         where view_name = 'org_latency_daily_materialized'); end $$`,
+    );
+    await expect(advance()).rejects.toThrow('lock timeout');
+    await user.query('rollback');
+    user.release();
+    expect(await query(url, 'select latency_sums_through::text as mark from rollup_state')).toEqual([
+      { mark: '-infinity' },
+    ]);
+    expect(
+      await query(
+        url,
+        `select sum(requests)::integer as requests from org_latency_daily where bucket < '2026-10-01'`,
+      ),
+    ).toEqual([{ requests: 4 }]);
+    await advance();
     await pool.end();
     for (const relation of ['org_latency_daily', 'platform_latency_daily'].flatMap((name) => [
       name,
