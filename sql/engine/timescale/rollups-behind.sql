@@ -1,7 +1,7 @@
 -- From where on rollups that a later release has added may lack what they are summed up from.
 -- $1 from where on single events are kept, or null
 -- Before its first mark all of a rollup may: what lies below $1 changes no more.
--- Columns: relation, start (no row when nothing can be lacking).
+-- Columns: relation, start, filled (below it only what another release has done is lacking). No row when nothing can be.
 with added (relation, through, oldest) as (
   select 'org_usage_15min_materialized', quarters_through, (select min(bucket) from usage_15min_materialized)
   from rollup_state
@@ -24,6 +24,9 @@ with added (relation, through, oldest) as (
     (select min(bucket) from model_latency_daily_materialized)
   from rollup_state
 )
-select relation, case when through = '-infinity' then oldest else coalesce($1::timestamptz, oldest) end as start
+select
+  relation,
+  case when through = '-infinity' then oldest else coalesce($1::timestamptz, oldest) end as start,
+  case when through = '-infinity' then oldest else through end as filled
 from added
 where oldest is not null

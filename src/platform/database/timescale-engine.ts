@@ -96,18 +96,19 @@ export class TimescaleEngine extends StorageEngine {
 
   /**
    * Brings what later releases have added up to what it is summed up from, because a release that does not know of it
-   * may have advanced and refreshed late windows. Where nothing has, that costs some milliseconds; the first time, when
-   * its migration has made it empty, all of it is filled, a day at a time. Until its mark moves at the end, answers
-   * come from below.
+   * may have advanced and refreshed late windows. What was filled before is looked over at once, in some milliseconds
+   * where nothing has changed; what was not, all of it when a migration has just made it empty, is filled a day at a
+   * time. Until its mark moves at the end, answers come from below.
    */
   private async catchUp({ from, through }: { from: Date | null; through: Date }): Promise<void> {
-    const { rows } = await this.pool.query<{ relation: Rollup; start: Date }>({
+    const { rows } = await this.pool.query<{ relation: Rollup; start: Date; filled: Date }>({
       ...rollupsBehind,
       values: [from],
     });
-    for (const { relation, start } of rows) {
-      for (let day = startOfBucket(start, DAY_MS); day < through; day = dayAfter(day)) {
-        const window = { start: day, end: dayAfter(day) };
+    for (const { relation, start, filled } of rows) {
+      for (let begin = start, end: Date; begin < through; begin = end) {
+        end = begin < filled ? filled : nextDay(begin);
+        const window = { start: begin, end };
         await this.alone(() => this.refreshRollups([relation], [window], { from: start, through }));
       }
     }
@@ -217,8 +218,8 @@ export class TimescaleEngine extends StorageEngine {
   }
 }
 
-function dayAfter(day: Date): Date {
-  return new Date(day.getTime() + DAY_MS);
+function nextDay(instant: Date): Date {
+  return new Date(startOfBucket(instant, DAY_MS).getTime() + DAY_MS);
 }
 
 /** TimescaleDB says at each refresh in a notice that there was nothing to do; nobody reads that. */
