@@ -54,7 +54,7 @@ export class ExpireDataHandler implements ICommandHandler<ExpireDataCommand> {
     await this.engine.expire({
       events: rawFrom,
       // A question that began before the last advance still reads the hour that was open then.
-      openHour: materializedThrough && startOfBucket(before(materializedThrough, DAY_MS), HOUR_MS),
+      openHour: materializedThrough && startOfBucket(before(materializedThrough, HOUR_MS), HOUR_MS),
       ...keptFrom,
       keys: before(now, config.dedupeWindow),
       batches: before(now, config.rawRetention),

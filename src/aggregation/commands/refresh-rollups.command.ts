@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { Command, CommandHandler, EventBus, type ICommandHandler } from '@nestjs/cqrs';
 import { Config } from '../../platform/config/config';
-import { DAY_MS, QUARTER_HOUR_MS, startOfBucket } from '../../platform/database/bucket-windows';
+import { DAY_MS, startOfBucket } from '../../platform/database/bucket-windows';
 import { type Lease, Leases } from '../../platform/database/lease';
 import { ROLLUPS_LEASE, StorageEngine } from '../../platform/database/storage-engine';
 import { Clock } from '../../shared/clock';
@@ -58,7 +58,7 @@ export class RefreshRollupsHandler implements ICommandHandler<RefreshRollupsComm
 
   private async announce({ watermark }: RollupProgress): Promise<Date | null> {
     const settled = this.clock.now().getTime() - this.config.rollupRefreshLag;
-    const target = startOfBucket(new Date(settled), QUARTER_HOUR_MS);
+    const target = startOfBucket(new Date(settled), this.engine.watermarkStep);
     // A clock that is behind the one of the process before us takes nothing back.
     if (watermark && target <= watermark) return watermark;
     await this.engine.noticeChangesBelow(target);

@@ -1,5 +1,6 @@
 import type { RefreshWindow } from './storage-engine';
 
+export const MINUTE_MS = 60_000;
 export const QUARTER_HOUR_MS = 900_000;
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 86_400_000;
@@ -12,7 +13,7 @@ export interface RefreshBounds {
 
 /**
  * The whole buckets that the windows touch and that lie within the bounds, as disjoint windows in ascending order.
- * Buckets of `bucketMs` milliseconds (a quarter of an hour, an hour, a day) begin at multiples of it in UTC.
+ * Buckets of `bucketMs` milliseconds (a minute, a quarter of an hour, an hour, a day) begin at multiples of it in UTC.
  */
 export function bucketWindows(
   windows: readonly RefreshWindow[],

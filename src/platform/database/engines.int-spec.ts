@@ -124,7 +124,7 @@ describeEachEngine('rollups', (kind) => {
 
     const oldest = (await engine.oldestEvent()) as Date;
     expect(oldest.getTime()).toBeLessThanOrEqual(start);
-    const watermark = Math.floor((NOW - 5 * 60_000) / QUARTER_HOUR_MS) * QUARTER_HOUR_MS;
+    const watermark = Math.floor((NOW - 5 * 60_000) / engine.watermarkStep) * engine.watermarkStep;
     await announce(pool, engine, watermark);
     for (const through of [start + DAY_MS / 2, start + 2 * DAY_MS, watermark]) {
       await engine.advance({ start: (await state(pool)).through ?? oldest, end: at(through) });
@@ -185,7 +185,9 @@ describeEachEngine('rollups', (kind) => {
     await insertEvents(pool, NOW - 40 * DAY_MS, NOW, 2);
     const watermark = Math.floor(NOW / QUARTER_HOUR_MS) * QUARTER_HOUR_MS;
     await announce(pool, engine, watermark);
-    await engine.advance({ start: (await engine.oldestEvent()) as Date, end: at(watermark) });
+    const [oldest, before3h] = [(await engine.oldestEvent()) as Date, at(watermark - 3 * HOUR_MS)];
+    await engine.advance({ start: oldest, end: before3h });
+    await engine.advance({ start: before3h, end: at(watermark) });
     const before = await rollups(pool);
     const expired = {
       ...horizons(NOW, null),
@@ -204,11 +206,19 @@ describeEachEngine('rollups', (kind) => {
       );
     }
     if (kind === 'timescale') {
-      // Quarters of latencies serve the hour that is not over.
-      const { rows } = await pool.query<{ oldest: Date }>(
-        'select min(bucket) as oldest from latency_15min_materialized',
-      );
-      expect(rows[0]?.oldest).toEqual(at(Math.floor(watermark / DAY_MS) * DAY_MS));
+      // Quarters of latencies serve the hour that is not over, and so do minutes, in chunks of a day and an hour.
+      for (const [relation, width] of [
+        ['latency_15min', DAY_MS],
+        ['usage_minute', HOUR_MS],
+        ['org_usage_minute', HOUR_MS],
+        ['latency_minute', HOUR_MS],
+        ['model_latency_minute', HOUR_MS],
+      ] as const) {
+        const { rows } = await pool.query<{ oldest: Date }>(
+          `select min(bucket) as oldest from ${relation}_materialized`,
+        );
+        expect([relation, rows[0]?.oldest]).toEqual([relation, at(Math.floor(watermark / width) * width)]);
+      }
     }
     for (const relation of ['usage_hourly', 'latency_hourly']) {
       expect(youngerThan(after[relation], NOW - 5 * DAY_MS)).toEqual(

@@ -115,6 +115,14 @@ describeEachEngine('migrations', (engine) => {
       expect(await kept(relation)).toEqual([
         { oldest: new Date('2026-10-20T12:00:00Z'), newest, requests: 270 },
       ]);
+    for (const relation of ['usage_minute_materialized', 'model_latency_minute_materialized'])
+      expect(await kept(relation)).toEqual([
+        {
+          oldest: new Date('2026-10-20T12:00:00Z'),
+          newest: new Date('2026-10-20T12:44:00Z'),
+          requests: 270,
+        },
+      ]);
   });
 
   it('fills latencies over all models for days whose hours are gone, broken off or not', async () => {

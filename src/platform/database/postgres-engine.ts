@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
-import { bucketWindows, DAY_MS, HOUR_MS, type RefreshBounds } from './bucket-windows';
+import { bucketWindows, DAY_MS, HOUR_MS, QUARTER_HOUR_MS, type RefreshBounds } from './bucket-windows';
 import { sql } from './sql';
 import {
   type RefreshWindow,
@@ -64,6 +64,8 @@ interface State {
 /** Native partitions; a trigger keeps the finest rollups, and what is coarser is materialised from them here. */
 export class PostgresEngine extends StorageEngine {
   readonly kind: StorageEngineKind = 'postgres';
+  /** What is finer is kept with the events, whatever the watermark is. */
+  readonly watermarkStep = QUARTER_HOUR_MS;
 
   constructor(
     private readonly pool: Pool,

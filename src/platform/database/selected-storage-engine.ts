@@ -30,6 +30,10 @@ export class SelectedStorageEngine extends StorageEngine {
     return this.engine.kind;
   }
 
+  get watermarkStep(): number {
+    return this.engine.watermarkStep;
+  }
+
   select(kind: StorageEngineKind): void {
     this.selected =
       kind === 'timescale'

@@ -37,6 +37,9 @@ export interface RetentionHorizons {
 export abstract class StorageEngine {
   abstract readonly kind: StorageEngineKind;
 
+  /** The watermark is a multiple of this, in milliseconds. */
+  abstract readonly watermarkStep: number;
+
   /** Makes the partitions that batches need, from RAW_RETENTION before `now` to 8 days after it. Idempotent, cheap. */
   abstract prepare(now: Date): Promise<void>;
 

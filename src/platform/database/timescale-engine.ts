@@ -3,6 +3,7 @@ import {
   bucketWindows,
   DAY_MS,
   HOUR_MS,
+  MINUTE_MS,
   QUARTER_HOUR_MS,
   type RefreshBounds,
   startOfBucket,
@@ -18,13 +19,16 @@ import { inTransaction, withConnection } from './transaction';
 
 /** Continuous aggregates with the width of their buckets, each after the one it is computed from. */
 const WIDTHS = {
+  usage_minute_materialized: MINUTE_MS,
+  org_usage_minute_materialized: MINUTE_MS,
+  latency_minute_materialized: MINUTE_MS,
+  model_latency_minute_materialized: MINUTE_MS,
   usage_15min_materialized: QUARTER_HOUR_MS,
   org_usage_15min_materialized: QUARTER_HOUR_MS,
   usage_hourly_materialized: HOUR_MS,
   usage_daily_materialized: DAY_MS,
   org_usage_hourly_materialized: HOUR_MS,
   org_usage_daily_materialized: DAY_MS,
-  // Also for hours long over, which retention drops again: what is never refreshed leaves its changes noted for ever.
   latency_15min_materialized: QUARTER_HOUR_MS,
   model_latency_15min_materialized: QUARTER_HOUR_MS,
   latency_hourly_materialized: HOUR_MS,
@@ -38,6 +42,9 @@ const WIDTHS = {
 } as const;
 type Rollup = keyof typeof WIDTHS;
 const ROLLUPS = Object.keys(WIDTHS) as Rollup[];
+/** Only the hour that is not over is read of these: what is filled or rebuilt begins with it. */
+const MINUTES = ROLLUPS.filter((relation) => WIDTHS[relation] === MINUTE_MS);
+const LASTING = ROLLUPS.filter((relation) => !MINUTES.includes(relation));
 
 const lockRollups = sql('platform/lock-rollups');
 const ensurePartitions = sql('platform/ensure-partitions');
@@ -58,6 +65,7 @@ const compressChunk = sql('engine/timescale/compress-chunk');
 /** A hypertable with stacked continuous aggregates. TimescaleDB itself keeps track of the ranges that changed. */
 export class TimescaleEngine extends StorageEngine {
   readonly kind: StorageEngineKind = 'timescale';
+  readonly watermarkStep = MINUTE_MS;
 
   /** `owner` connects as the owner of the relations: TimescaleDB lets nobody else refresh, compress or drop. */
   constructor(
@@ -86,8 +94,9 @@ export class TimescaleEngine extends StorageEngine {
       const { raw_from: from } = await this.state();
       const closed = { from, through: window.end };
       // What has not changed costs nothing: the hour that is not over is there for what another release has skipped.
-      const openHour = { start: startOfBucket(window.end, HOUR_MS), end: window.end };
-      await this.refreshRollups(ROLLUPS, [window, openHour], closed);
+      const openHour = openHourBelow(window.end);
+      await this.refreshRollups(MINUTES, [openHour], closed);
+      await this.refreshRollups(LASTING, [window, openHour], closed);
       await client.query(markMaterialized.text, [window.end]);
       return closed;
     });
@@ -115,6 +124,7 @@ export class TimescaleEngine extends StorageEngine {
     await this.alone((client) => client.query(markAddedRollups.text, [through]));
   }
 
+  /** Minutes as well, which retention drops soon: what is never refreshed leaves its changes noted for ever. */
   async refresh(windows: readonly RefreshWindow[]): Promise<void> {
     await this.alone(async () => {
       const { raw_from: from, materialized_through: through } = await this.state();
@@ -126,9 +136,11 @@ export class TimescaleEngine extends StorageEngine {
   async rebuild(window: RefreshWindow, _orgId: string | null, signal?: AbortSignal): Promise<void> {
     await this.alone(async () => {
       const { raw_from: from, materialized_through: through } = await this.state();
+      if (!through) return;
       await this.refreshing(async (client) => {
         for (const relation of ROLLUPS) {
-          for (const { start, end } of bucketWindows([window], WIDTHS[relation], { from, through })) {
+          const lowest = MINUTES.includes(relation) ? openHourBelow(through).start : from;
+          for (const { start, end } of bucketWindows([window], WIDTHS[relation], { from: lowest, through })) {
             signal?.throwIfAborted();
             await client.query(noteAsChanged.text, [relation, start, end]);
             await run(client, refreshRollup.over(relation).text, [start, end]);
@@ -142,6 +154,7 @@ export class TimescaleEngine extends StorageEngine {
     const { events, openHour, quarterHours, hours, days, keys, batches, compression } = horizons;
     const due = [
       ['usage_events', events],
+      ...MINUTES.map((relation) => [relation, openHour] as const),
       ['usage_15min_materialized', quarterHours],
       ['org_usage_15min_materialized', quarterHours],
       ['latency_15min_materialized', openHour],
@@ -216,6 +229,11 @@ export class TimescaleEngine extends StorageEngine {
       return work(client);
     });
   }
+}
+
+/** The hour that `through` ends or lies in, up to there. */
+function openHourBelow(through: Date): RefreshWindow {
+  return { start: startOfBucket(new Date(through.getTime() - 1), HOUR_MS), end: through };
 }
 
 function nextDay(instant: Date): Date {
