@@ -78,6 +78,7 @@ async function main(): Promise<void> {
     days: 31,
     oldestDays: THIRTEEN_MONTHS_DAYS,
     busyOrgEvents: wholeNumber('--raw-events', values['raw-events']),
+    liveRate: null,
     orgs: 250,
     models: 40,
     clients: 5,

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { Client } from 'pg';
 import { describeEnvironment } from './bench/environment';
-import { LARGEST_ORG, type ReadShape, THIRTEEN_MONTHS_DAYS } from './bench/read-dataset';
+import { keepLoading, LARGEST_ORG, type ReadShape, THIRTEEN_MONTHS_DAYS } from './bench/read-dataset';
 import { ORG_QUESTIONS, pathOf, PLATFORM_QUESTIONS, type Question } from './bench/read-questions';
 import { type ReadersFigures, readTogether } from './bench/readers';
 import { writeReport } from './bench/report';
@@ -14,6 +14,7 @@ const USAGE = `Usage: npm run bench:read [-- options]
 
   --events N        events of the last seven days (12000000)
   --runs N          requests per question (60)
+  --live-rate N     events a second from 20 minutes before the questions to their end (as many as before)
   --engine ENGINE   timescale or postgres (timescale)
   --seed N          seed of the data (1)
   --oldest-days N   days back to the oldest event (395); those before the last seven have few
@@ -45,6 +46,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       events: { type: 'string', default: '12000000' },
+      'live-rate': { type: 'string' },
       runs: { type: 'string', default: '60' },
       engine: { type: 'string', default: 'timescale' },
       seed: { type: 'string', default: '1' },
@@ -63,11 +65,13 @@ async function main(): Promise<void> {
   const readers = values.readers.split(',').map((each) => wholeNumber('--readers', each));
   const seconds = wholeNumber('--seconds', values.seconds);
   const engine = oneOf('--engine', values.engine, ['timescale', 'postgres'] as const);
+  const { 'live-rate': liveRate } = values;
   const shape: ReadShape = {
     events: wholeNumber('--events', values.events),
     days: 7,
     oldestDays: wholeNumber('--oldest-days', values['oldest-days']),
     busyOrgEvents: 0,
+    liveRate: liveRate === undefined ? null : wholeNumber('--live-rate', liveRate),
     orgs: 250,
     models: 40,
     clients: 5,
@@ -81,6 +85,7 @@ async function main(): Promise<void> {
     settings: { ...UNLIMITED, CLOSED_BUCKETS_CACHE_TTL: '1ms' },
   });
   const { service, databaseUrl } = measured;
+  const stopLoading = shape.liveRate ? keepLoading(databaseUrl, shape) : undefined;
   try {
     const token = await developmentToken({ dataDir: DATA_DIR, role: 'platform-admin', orgId: null });
     const anew = [];
@@ -126,6 +131,7 @@ async function main(): Promise<void> {
       clearInterval(alive);
     }
   } finally {
+    await stopLoading?.();
     await measured.stop();
   }
 }

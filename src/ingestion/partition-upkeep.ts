@@ -52,6 +52,8 @@ export class PartitionUpkeep {
   private silences = 0;
   /** A cursor that was found to lie behind the last message of a chunk; chunks do not grow. */
   private chunkEnd: { readonly chunk: number; readonly nextOffset: number } | undefined;
+  /** A cursor behind which the last measurement found one more message. */
+  private waitingFrom: number | undefined;
 
   constructor(
     private readonly stream: string,
@@ -126,8 +128,10 @@ export class PartitionUpkeep {
     const more = await this.onChannel((channel) =>
       hasNeighbour(channel, this.stream, nextOffset - 1, PROBE_WAIT_MS),
     );
-    // It may have come, and have been committed, while the broker was asked.
-    if (more && this.session.nextOffset === nextOffset) this.backlog = 1;
+    // Counted when the next measurement finds it again: it may have come just now, and be on its way to a commit.
+    const isWaiting = more === true && this.session.nextOffset === nextOffset;
+    if (isWaiting && this.waitingFrom === nextOffset) this.backlog = 1;
+    this.waitingFrom = isWaiting ? nextOffset : undefined;
     if (more !== false) return false;
     // The newest chunk of a replica that is behind is an earlier one, and it may have caught up while it was asked.
     const isNewest = (await this.newestChunk()) === newestChunk;

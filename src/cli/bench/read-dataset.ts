@@ -10,6 +10,7 @@ import { orgIdOf } from './load-shape';
 
 const copyUsageEvents = sqlOver('ingestion/copy-usage-events', ['usage_events']);
 const DAY_MS = 86_400_000;
+const LIVE_MS = 20 * 60_000;
 /** As many days as rollups by the day are kept, all but. */
 export const THIRTEEN_MONTHS_DAYS = 395;
 /** So few that a socket takes them at once. */
@@ -24,6 +25,8 @@ export interface ReadShape {
   readonly oldestDays: number;
   /** Events of the last seven days of one more organisation, `BUSY_ORG`. */
   readonly busyOrgEvents: number;
+  /** Events a second from 20 minutes before the questions on; `null` for as many as before. */
+  readonly liveRate: number | null;
   readonly orgs: number;
   readonly models: number;
   readonly clients: number;
@@ -87,7 +90,7 @@ const ROLLUPS = [
 /** Only for the hour that is not over: retention keeps the day of the watermark. */
 const OPEN_HOUR = ['latency_15min', 'model_latency_15min'];
 
-/** Adds what has occurred since the newest event, as densely: loading and materialising take their time. */
+/** Adds what has occurred since the newest event: loading and materialising take their time. */
 export async function loadSince(databaseUrl: string, shape: ReadShape): Promise<void> {
   const client = new Client({ connectionString: databaseUrl });
   await client.connect();
@@ -96,14 +99,37 @@ export async function loadSince(databaseUrl: string, shape: ReadShape): Promise<
       "select max(occurred_at) as newest from usage_events where occurred_at > now() - interval '2 days'",
     );
     const to = Date.now();
-    const days = (to - (rows[0]?.newest?.getTime() ?? to)) / DAY_MS;
-    const events = Math.floor((shape.events * days) / shape.days);
-    // Another seed each time: with few events a day the newest may be the same as the last time, and so its identity.
-    const since = { ...shape, events, days, seed: shape.seed + to };
-    for (const lines of slices(recentDays(since, to), LINES_PER_COPY)) await copy(client, lines);
+    const from = rows[0]?.newest?.getTime() ?? to;
+    const liveFrom = shape.liveRate === null ? to : Math.max(from, to - LIVE_MS);
+    for (const [begin, end, perSecond] of [
+      [from, liveFrom, shape.events / (shape.days * 86_400)],
+      [liveFrom, to, shape.liveRate ?? 0],
+    ] as const) {
+      const events = Math.floor((perSecond * (end - begin)) / 1_000);
+      // Another seed each time: with few events a day the newest may be the same as the last time, and so its identity.
+      const since = { ...shape, events, days: (end - begin) / DAY_MS, seed: shape.seed + end };
+      for (const lines of slices(recentDays(since, end), LINES_PER_COPY)) await copy(client, lines);
+    }
   } finally {
     await client.end();
   }
+}
+
+/** Adds what occurs, every second, until the function that it answers is called. */
+export function keepLoading(databaseUrl: string, shape: ReadShape): () => Promise<void> {
+  const stopping = new AbortController();
+  const loading = (async () => {
+    while (!stopping.signal.aborted) {
+      await loadSince(databaseUrl, shape);
+      await sleep(1_000, undefined, { signal: stopping.signal }).catch(() => undefined);
+    }
+  })();
+  // Told by whoever stops it.
+  loading.catch(() => undefined);
+  return async () => {
+    stopping.abort();
+    await loading;
+  };
 }
 
 /**

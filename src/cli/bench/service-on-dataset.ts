@@ -82,7 +82,6 @@ export class ServiceOnDataset {
         DATA_DIR,
         DATABASE_URL: databaseUrl,
         STORAGE_ENGINE: engine,
-        ROLLUP_REFRESH_INTERVAL: '1s',
         LOG_LEVEL: 'warn',
         ...asked,
       };
