@@ -190,4 +190,18 @@ describe('the upkeep of a partition', () => {
     await pass(3 * SECOND);
     expect(told.at(-1)).toEqual({ backlog: 1, completeAt: null });
   });
+
+  it('counts no message that comes while it is asked for and is committed by the next measurement', async () => {
+    replica.append(100);
+    start(100, { isVerified: true });
+    for (let message = 0; message < 5; message += 1) {
+      while (!replica.isAskedFor(session.nextOffset - 1)) await pass(50);
+      replica.append(1);
+      // Committed after the measurement that finds it, before the next one.
+      await pass(100);
+      session.nextOffset += 1;
+    }
+    expect(told.map(({ backlog }) => backlog)).toEqual(told.map(() => 0));
+    expect(told.length).toBeGreaterThan(3);
+  });
 });
