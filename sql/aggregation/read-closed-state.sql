@@ -2,7 +2,7 @@
 -- how many the ledger says are stored names one state of them.
 -- $1 organisation  $2 start  $3 end of the window
 -- Columns: closed_through_ms (milliseconds since the epoch, -Infinity before the first refresh), is_settled (false while
--- the rollups lack late events of the window, or are rebuilt), version.
+-- the rollups lack late events of them, or are rebuilt), version.
 -- Index: primary keys of dirty_windows and ingest_ledger; there are few re-aggregations.
 select
   extract(epoch from closed.through)::double precision * 1000 as closed_through_ms,
@@ -10,7 +10,7 @@ select
     select from dirty_windows
     where org_id = $1::uuid
       and hour > $2::timestamptz - interval '1 hour'
-      and hour < $3::timestamptz
+      and hour < least($3::timestamptz, closed.through)
   ) and not exists (
     -- Each step of a rebuild commits by itself. Whoever works on one that was cancelled notices that within five seconds
     -- and then ends the step that it is at, at most a day of the rollups.

@@ -14,7 +14,7 @@ beforeAll(() => Logger.overrideLogger(false));
 
 describeEachEngine('the refresh of rollups', (kind) => {
   /** ROLLUP_REFRESH_LAG before, where the watermark may stand. */
-  const settled = new Date(Date.UTC(2026, 9, 20, 0, kind === 'timescale' ? 18 : 15));
+  const settled = new Date(Date.UTC(2026, 9, 20, 0, kind === 'timescale' ? 19 : 15));
   let trial: RollupTrial;
 
   beforeEach(async () => {

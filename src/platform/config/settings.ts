@@ -118,7 +118,7 @@ export const SETTINGS = {
   retentionDaily: setting('RETENTION_DAILY', retention, '396d', 'Daily rollups are kept this long; at least RETENTION_HOURLY.'), // prettier-ignore
   compressAfter: setting('COMPRESS_AFTER', duration, '7d', 'TimescaleDB compresses events older than this. Below LATE_HORIZON late events meet compressed chunks: counted all the same, but slower.'), // prettier-ignore
   rollupRefreshInterval: setting('ROLLUP_REFRESH_INTERVAL', timeout, '30s', 'How often rollups are materialised and late windows refreshed.'), // prettier-ignore
-  rollupRefreshLag: setting('ROLLUP_REFRESH_LAG', duration, '2m', 'Rollups are materialised up to this long before now; what is younger is computed when asked.'), // prettier-ignore
+  rollupRefreshLag: setting('ROLLUP_REFRESH_LAG', duration, '1m', 'Rollups are materialised up to this long before now; what is younger is computed when asked, and what arrives later is a late event.'), // prettier-ignore
 
   freshWithin: setting('FRESH_WITHIN', duration, '5m', 'Answers whose data is at most this old are fresh.'),
   delayedWithin: setting('DELAYED_WITHIN', duration, '10m', 'Answers whose data is at most this old are delayed, older ones stale; more than FRESH_WITHIN.'), // prettier-ignore

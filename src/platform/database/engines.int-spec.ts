@@ -214,7 +214,7 @@ describeEachEngine('rollups', (kind) => {
         ['latency_15min', DAY_MS],
         ['usage_minute', HOUR_MS],
         ['org_usage_minute', HOUR_MS],
-        ['latency_minute', HOUR_MS],
+        ['org_latency_minute', HOUR_MS],
         ['model_latency_minute', HOUR_MS],
       ] as const) {
         const { rows } = await pool.query<{ oldest: Date }>(

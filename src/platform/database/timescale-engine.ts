@@ -21,7 +21,7 @@ import { inTransaction, withConnection } from './transaction';
 const WIDTHS = {
   usage_minute_materialized: MINUTE_MS,
   org_usage_minute_materialized: MINUTE_MS,
-  latency_minute_materialized: MINUTE_MS,
+  org_latency_minute_materialized: MINUTE_MS,
   model_latency_minute_materialized: MINUTE_MS,
   usage_15min_materialized: QUARTER_HOUR_MS,
   org_usage_15min_materialized: QUARTER_HOUR_MS,
