@@ -39,7 +39,7 @@ const OF_SERVICE: Readonly<Record<string, string>> = {
 };
 /** Views, continuous aggregates, and on plain PostgreSQL the tables that the service itself computes. */
 const ROLLUP =
-  /^(org_|model_|platform_)?(usage|latency)_(15min|hourly|daily|events_threshold)(_materialized)?$/;
+  /^(org_|model_|platform_)?(usage|latency)_(minute|15min|hourly|daily|events_threshold)(_materialized)?$/;
 
 /** Statements of the owner: migrations, and what TimescaleDB lets nobody else do. */
 const OF_OWNER = /^(platform\/(record-schema|create-schema)|engine\/timescale\/)/;
