@@ -43,8 +43,6 @@ module.exports = {
       displayName: 'faults',
       testMatch: ['<rootDir>/test/faults/**/*.fault-spec.ts'],
       globals: { TEST_TIMEOUT_MS: 300_000 },
-      // One after the other and apart from the rest: what they measure does not survive neighbours.
-      runner: '<rootDir>/test/support/serial.runner.cjs',
     },
   ],
 };
