@@ -42,9 +42,8 @@ const WIDTHS = {
 } as const;
 type Rollup = keyof typeof WIDTHS;
 const ROLLUPS = Object.keys(WIDTHS) as Rollup[];
-/** Only the hour that is not over is read of these: what is filled or rebuilt begins with it. */
+/** Only the hour that is not over is read of these. */
 const MINUTES = ROLLUPS.filter((relation) => WIDTHS[relation] === MINUTE_MS);
-const LASTING = ROLLUPS.filter((relation) => !MINUTES.includes(relation));
 
 const lockRollups = sql('platform/lock-rollups');
 const ensurePartitions = sql('platform/ensure-partitions');
@@ -95,8 +94,7 @@ export class TimescaleEngine extends StorageEngine {
       const closed = { from, through: window.end };
       // What has not changed costs nothing: the hour that is not over is there for what another release has skipped.
       const openHour = openHourBelow(window.end);
-      await this.refreshRollups(MINUTES, [openHour], closed);
-      await this.refreshRollups(LASTING, [window, openHour], closed);
+      await this.refreshRollups(ROLLUPS, [window, openHour], closed);
       await client.query(markMaterialized.text, [window.end]);
       return closed;
     });
@@ -124,7 +122,6 @@ export class TimescaleEngine extends StorageEngine {
     await this.alone((client) => client.query(markAddedRollups.text, [through]));
   }
 
-  /** Minutes as well, which retention drops soon: what is never refreshed leaves its changes noted for ever. */
   async refresh(windows: readonly RefreshWindow[]): Promise<void> {
     await this.alone(async () => {
       const { raw_from: from, materialized_through: through } = await this.state();
@@ -136,11 +133,9 @@ export class TimescaleEngine extends StorageEngine {
   async rebuild(window: RefreshWindow, _orgId: string | null, signal?: AbortSignal): Promise<void> {
     await this.alone(async () => {
       const { raw_from: from, materialized_through: through } = await this.state();
-      if (!through) return;
       await this.refreshing(async (client) => {
         for (const relation of ROLLUPS) {
-          const lowest = MINUTES.includes(relation) ? openHourBelow(through).start : from;
-          for (const { start, end } of bucketWindows([window], WIDTHS[relation], { from: lowest, through })) {
+          for (const { start, end } of bucketsOf(relation, [window], { from, through })) {
             signal?.throwIfAborted();
             await client.query(noteAsChanged.text, [relation, start, end]);
             await run(client, refreshRollup.over(relation).text, [start, end]);
@@ -191,7 +186,7 @@ export class TimescaleEngine extends StorageEngine {
   ): Promise<void> {
     await this.refreshing(async (client) => {
       for (const relation of rollups) {
-        for (const { start, end } of bucketWindows(windows, WIDTHS[relation], bounds))
+        for (const { start, end } of bucketsOf(relation, windows, bounds))
           await run(client, refreshRollup.over(relation).text, [start, end]);
       }
     });
@@ -229,6 +224,19 @@ export class TimescaleEngine extends StorageEngine {
       return work(client);
     });
   }
+}
+
+/**
+ * The whole buckets of a rollup that are refreshed. Of minutes only those of the hour that is not over: what changes
+ * below stays noted, and at each refresh TimescaleDB makes one note of those that overlap.
+ */
+function bucketsOf(
+  relation: Rollup,
+  windows: readonly RefreshWindow[],
+  { from, through }: RefreshBounds,
+): RefreshWindow[] {
+  const lowest = through && MINUTES.includes(relation) ? openHourBelow(through).start : from;
+  return bucketWindows(windows, WIDTHS[relation], { from: lowest, through });
 }
 
 /** The hour that `through` ends or lies in, up to there. */
