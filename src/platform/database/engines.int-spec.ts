@@ -131,7 +131,8 @@ describeEachEngine('rollups', (kind) => {
       expect((await state(pool)).through).toEqual(at(through));
       expect(await rollups(pool)).toEqual(before);
     }
-    await insertEvents(pool, NOW - HOUR_MS, NOW, 7);
+    // One for each minute, those above the last whole quarter of an hour among them.
+    await insertEvents(pool, NOW - HOUR_MS, NOW, 60);
     await engine.refresh([{ start: at(NOW - 2 * HOUR_MS), end: at(NOW) }]);
     const { usage_events: stored, ...rest } = await totals(pool);
     expect(rest).toEqual(Object.fromEntries(RELATIONS.map((name) => [name, stored])));
@@ -312,7 +313,7 @@ describeEachEngine('rollups', (kind) => {
     // The servers that the run starts allow it; one that is given may not.
     if (!rows[0]?.allowed) return;
     const first = Math.floor(NOW / HOUR_MS) * HOUR_MS;
-    const second = first + QUARTER_HOUR_MS;
+    const second = first + engine.watermarkStep;
     await insertEvents(pool, first - HOUR_MS, first + HOUR_MS, 60);
     await announce(pool, engine, first);
     await engine.advance({ start: (await engine.oldestEvent()) as Date, end: at(first) });
@@ -326,8 +327,8 @@ describeEachEngine('rollups', (kind) => {
     await client.query(
       `insert into usage_events select occurred_at, received_at, org_id, gen_random_uuid(), latency_ms, input_tokens,
          output_tokens, null, null, latency_bin, status, cost, model_id, client_id, null, null, null
-       from usage_events where occurred_at >= $1 limit 1`,
-      [at(first + 60_000)],
+       from usage_events where occurred_at = $1 limit 1`,
+      [at(first)],
     );
     await client.query(`prepare transaction 'late'`);
     client.release();
