@@ -5,7 +5,6 @@ import { isLockTimeout } from '../platform/database/postgres-errors';
 import { sql } from '../platform/database/sql';
 import type { RefreshWindow } from '../platform/database/storage-engine';
 import { inTransaction } from '../platform/database/transaction';
-import { HOUR_MS } from '../platform/database/bucket-windows';
 
 const readState = sql('aggregation/read-rollup-state');
 const announceWatermark = sql('aggregation/announce-watermark');
@@ -39,6 +38,8 @@ export interface DirtyWindow {
   readonly orgId: string;
   readonly hour: Date;
   readonly generation: string;
+  /** What of the hour they touched. */
+  readonly touched: RefreshWindow;
 }
 
 /** The rows that batches, refreshes and retention meet in. */
@@ -76,12 +77,21 @@ export class RollupState {
     });
   }
 
-  async claimDirtyWindows(limit: number): Promise<DirtyWindow[]> {
-    const { rows } = await this.pool.query<{ org_id: string; hour: Date; generation: string }>({
-      ...claimDirtyWindows,
-      values: [limit],
-    });
-    return rows.map(({ org_id: orgId, hour, generation }) => ({ orgId, hour, generation }));
+  /** All windows of the first `hours` hours that are dirty after the hour `after`; `null` for the first of all. */
+  async claimDirtyWindows(after: Date | null, hours: number): Promise<DirtyWindow[]> {
+    const { rows } = await this.pool.query<{
+      org_id: string;
+      hour: Date;
+      generation: string;
+      touched_from: Date;
+      touched_to: Date;
+    }>({ ...claimDirtyWindows, values: [after, hours] });
+    return rows.map(({ org_id: orgId, hour, generation, touched_from: start, touched_to: end }) => ({
+      orgId,
+      hour,
+      generation,
+      touched: { start, end },
+    }));
   }
 
   /** Keeps those that late events have touched again since they were claimed. */
@@ -124,8 +134,4 @@ export class RollupState {
       throw error;
     }
   }
-}
-
-export function hourOf({ hour }: DirtyWindow): RefreshWindow {
-  return { start: hour, end: new Date(hour.getTime() + HOUR_MS) };
 }

@@ -8,8 +8,8 @@ interface LedgerRow {
   /** Start of the hour, milliseconds since the epoch. */
   readonly hour: number;
   readonly counts: Record<EventOutcome, number>;
-  /** Whether a stored event of the hour lies below the watermark: the hour's rollups must be refreshed. */
-  dirty: boolean;
+  /** When those of its stored events occurred that lie below the watermark: rollups there must be refreshed. */
+  late: { earliest: number; latest: number } | null;
 }
 
 /** Sums up a batch: in all, and by organisation and hour of occurrence. */
@@ -32,7 +32,8 @@ export class BatchLedger {
     if (outcome !== 'stored') return;
     if (occurredAt < this.watermark) {
       this.late += 1;
-      row.dirty = true;
+      const { earliest, latest } = row.late ?? { earliest: occurredAt, latest: occurredAt };
+      row.late = { earliest: Math.min(earliest, occurredAt), latest: Math.max(latest, occurredAt) };
     }
   }
 
@@ -51,9 +52,14 @@ export class BatchLedger {
 
   /** Parameters of `sql/ingestion/note-dirty-windows.sql`, or `null` when nothing is dirty. */
   dirtyColumns(): unknown[] | null {
-    const rows = this.rows.filter(({ dirty }) => dirty);
+    const rows = this.rows.flatMap(({ orgId, hour, late }) => (late ? [{ orgId, hour, ...late }] : []));
     if (rows.length === 0) return null;
-    return [rows.map(({ orgId }) => orgId), rows.map(({ hour }) => new Date(hour))];
+    return [
+      rows.map(({ orgId }) => orgId),
+      rows.map(({ hour }) => new Date(hour)),
+      rows.map(({ earliest }) => new Date(earliest)),
+      rows.map(({ latest }) => new Date(latest)),
+    ];
   }
 
   get isEmpty(): boolean {
@@ -70,7 +76,7 @@ export class BatchLedger {
     if (!hours) this.rowsByOrg.set(orgId, (hours = new Map<number, LedgerRow>()));
     let row = hours.get(hour);
     if (!row) {
-      row = { orgId, hour, counts: { stored: 0, duplicate: 0, conflict: 0, quarantined: 0 }, dirty: false };
+      row = { orgId, hour, counts: { stored: 0, duplicate: 0, conflict: 0, quarantined: 0 }, late: null };
       hours.set(hour, row);
       this.rows.push(row);
     }

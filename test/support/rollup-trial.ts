@@ -7,8 +7,8 @@ import {
   RefreshRollupsHandler,
 } from '../../src/aggregation/commands/refresh-rollups.command';
 import { RollupState } from '../../src/aggregation/rollup-state';
+import { BatchLedger } from '../../src/ingestion/batch-ledger';
 import { loadConfig } from '../../src/platform/config/config';
-import { HOUR_MS } from '../../src/platform/database/bucket-windows';
 import { Leases } from '../../src/platform/database/lease';
 import { WorkerPool } from '../../src/platform/database/pools';
 import { SelectedStorageEngine } from '../../src/platform/database/selected-storage-engine';
@@ -114,14 +114,10 @@ export class RollupTrial {
           ],
         );
       }
-      const late = rows
-        .filter(({ instant }) => instant.getTime() < (held[0]?.watermark_ms ?? -Infinity))
-        .map(({ instant, orgId }) => `${orgId}@${Math.floor(instant.getTime() / HOUR_MS) * HOUR_MS}`);
-      const windows = [...new Set(late)].map((key) => key.split('@') as [string, string]);
-      await client.query(noteDirtyWindows.text, [
-        windows.map(([orgId]) => orgId),
-        windows.map(([, hour]) => new Date(Number(hour))),
-      ]);
+      const ledger = new BatchLedger(held[0]?.watermark_ms ?? -Infinity);
+      for (const { instant, orgId } of rows) ledger.add('stored', orgId, instant.getTime());
+      const dirty = ledger.dirtyColumns();
+      if (dirty) await client.query(noteDirtyWindows.text, dirty);
       await sleep(pauseMs);
     });
   }

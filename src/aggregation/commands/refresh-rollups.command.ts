@@ -1,16 +1,16 @@
 import { Logger } from '@nestjs/common';
 import { Command, CommandHandler, EventBus, type ICommandHandler } from '@nestjs/cqrs';
 import { Config } from '../../platform/config/config';
-import { DAY_MS, startOfBucket } from '../../platform/database/bucket-windows';
+import { DAY_MS, HOUR_MS, startOfBucket } from '../../platform/database/bucket-windows';
 import { type Lease, Leases } from '../../platform/database/lease';
 import { ROLLUPS_LEASE, StorageEngine } from '../../platform/database/storage-engine';
 import { Clock } from '../../shared/clock';
 import { RollupsRefreshed } from '../../shared/messages/rollups-refreshed.event';
 import { rollupDirtyWindows } from '../rollup.metrics';
-import { type DirtyWindow, hourOf, type RollupProgress, RollupState } from '../rollup-state';
+import { type DirtyWindow, type RollupProgress, RollupState } from '../rollup-state';
 
-/** Dirty windows of one pass; more than that are refreshed in further passes of the same command. */
-const WINDOWS_PER_PASS = 10_000;
+/** Dirty hours are refreshed so many at a time that it takes about so many seconds; in between the watermark moves. */
+const STEP_S = 5;
 
 export interface RefreshResult {
   /** Rollups are materialised up to here; `null` when nothing could be announced yet. */
@@ -22,7 +22,8 @@ export interface RefreshResult {
 /**
  * Materialises the rollups up to ROLLUP_REFRESH_LAG ago and refreshes what late events have touched below. Answers
  * `undefined` when another process is at it. Interrupted at any point, the next run completes it: what was announced
- * and not materialised is materialised then, and a dirty window is forgotten only after it was refreshed.
+ * and not materialised is materialised then, and a dirty window is forgotten only after it was refreshed. Where late
+ * events make long work, the watermark goes on moving every ROLLUP_REFRESH_INTERVAL, between two steps of it.
  */
 export class RefreshRollupsCommand extends Command<RefreshResult | undefined> {
   constructor(readonly signal?: AbortSignal) {
@@ -49,11 +50,32 @@ export class RefreshRollupsHandler implements ICommandHandler<RefreshRollupsComm
         signal?.throwIfAborted();
         lease.assertHeld();
       };
-      const progress = await this.state.read();
-      const watermark = await this.announce(progress);
-      if (watermark) await this.advance(progress, watermark, goOn);
-      return { watermark, refreshedWindows: await this.refreshDirtyWindows(progress, goOn) };
+      let watermark = await this.moveWatermark(goOn);
+      let movedAt = this.clock.now().getTime();
+      let refreshedWindows = 0;
+      let hours = 1;
+      let claimed = await this.state.claimDirtyWindows(null, hours);
+      for (let last: DirtyWindow | undefined; (last = claimed.at(-1));) {
+        goOn();
+        const seconds = await this.refreshLate(claimed);
+        refreshedWindows += claimed.length;
+        if (this.clock.now().getTime() - movedAt >= this.config.rollupRefreshInterval) {
+          watermark = await this.moveWatermark(goOn);
+          movedAt = this.clock.now().getTime();
+        }
+        hours = seconds < STEP_S / 2 ? hours * 2 : 1;
+        claimed = await this.state.claimDirtyWindows(last.hour, hours);
+      }
+      rollupDirtyWindows.set(refreshedWindows);
+      return { watermark, refreshedWindows };
     });
+  }
+
+  private async moveWatermark(goOn: Lease['assertHeld']): Promise<Date | null> {
+    const progress = await this.state.read();
+    const watermark = await this.announce(progress);
+    if (watermark) await this.advance(progress, watermark, goOn);
+    return watermark;
   }
 
   private async announce({ watermark }: RollupProgress): Promise<Date | null> {
@@ -83,28 +105,23 @@ export class RefreshRollupsHandler implements ICommandHandler<RefreshRollupsComm
     } while (start < watermark);
   }
 
-  private async refreshDirtyWindows({ rawFrom }: RollupProgress, goOn: Lease['assertHeld']): Promise<number> {
-    let refreshed = 0;
-    let claimed: DirtyWindow[];
-    do {
-      claimed = await this.state.claimDirtyWindows(WINDOWS_PER_PASS);
-      const [first] = claimed;
-      const last = claimed.at(-1);
-      if (!first || !last) break;
-      goOn();
-      if (rawFrom && first.hour < rawFrom) {
-        this.logger.error({ hour: first.hour, rawFrom }, 'Events were stored below the horizon of raw data');
-      }
-      const began = performance.now();
-      await this.engine.refresh(claimed.map(hourOf));
-      await this.state.forgetDirtyWindows(claimed);
-      const orgIds = [...new Set(claimed.map(({ orgId }) => orgId))];
-      const { end } = hourOf(last);
-      this.events.publish(new RollupsRefreshed(first.hour, end, orgIds, secondsSince(began)));
-      refreshed += claimed.length;
-    } while (claimed.length === WINDOWS_PER_PASS);
-    rollupDirtyWindows.set(refreshed);
-    return refreshed;
+  /** Answers how many seconds it took. */
+  private async refreshLate(claimed: readonly DirtyWindow[]): Promise<number> {
+    const [first] = claimed;
+    const last = claimed.at(-1);
+    if (!first || !last) return 0;
+    const { rawFrom } = await this.state.read();
+    if (rawFrom && first.hour < rawFrom) {
+      this.logger.error({ hour: first.hour, rawFrom }, 'Events were stored below the horizon of raw data');
+    }
+    const began = performance.now();
+    await this.engine.refresh(claimed.map(({ touched }) => touched));
+    await this.state.forgetDirtyWindows(claimed);
+    const seconds = secondsSince(began);
+    const orgIds = [...new Set(claimed.map(({ orgId }) => orgId))];
+    const end = new Date(last.hour.getTime() + HOUR_MS);
+    this.events.publish(new RollupsRefreshed(first.hour, end, orgIds, seconds));
+    return seconds;
   }
 }
 

@@ -1,10 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { describeEachEngine } from '../../../test/support/engines';
 import { evenly, RollupTrial } from '../../../test/support/rollup-trial';
-import { DAY_MS, HOUR_MS } from '../../platform/database/bucket-windows';
+import { DAY_MS, HOUR_MS, QUARTER_HOUR_MS } from '../../platform/database/bucket-windows';
 import { sql } from '../../platform/database/sql';
 import { inTransaction } from '../../platform/database/transaction';
-import { hourOf } from '../rollup-state';
 
 const holdWatermark = sql('ingestion/hold-watermark');
 
@@ -21,6 +21,19 @@ describeEachEngine('the refresh of rollups', (kind) => {
     trial = await RollupTrial.begin(kind, START);
   });
   afterEach(() => trial.end());
+
+  /** Runs a statement on the table in which TimescaleDB keeps what is materialised of a rollup. */
+  async function materialized(
+    relation: string,
+    statement: (table: string) => string,
+  ): Promise<{ minute: number }[]> {
+    const { rows } = await trial.database.pool.query<{ kept: string }>(
+      `select format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) as kept
+       from timescaledb_information.continuous_aggregates where view_name = $1`,
+      [`${relation}_materialized`],
+    );
+    return (await trial.database.pool.query<{ minute: number }>(statement(rows[0]?.kept ?? ''))).rows;
+  }
 
   it('materialises from the oldest event to the settled minute or quarter of an hour, and says so', async () => {
     await trial.ingest(evenly(START - 2 * DAY_MS, START, 500));
@@ -46,14 +59,84 @@ describeEachEngine('the refresh of rollups', (kind) => {
     await trial.worker.refresh();
     await trial.ingest(evenly(START - 30 * HOUR_MS, START - 20 * HOUR_MS, 50));
     expect(Number(await trial.dirty())).toBeGreaterThan(10);
-    const claimed = await trial.worker.state.claimDirtyWindows(100);
-    await trial.worker.engine.refresh(claimed.map(hourOf));
+    const claimed = await trial.worker.state.claimDirtyWindows(null, 100);
+    await trial.worker.engine.refresh(claimed.map(({ touched }) => touched));
     await trial.ingest([(claimed[0]?.hour.getTime() ?? 0) + 1, (claimed[0]?.hour.getTime() ?? 0) + 2]);
     const touched = await trial.dirty();
     await trial.worker.state.forgetDirtyWindows(claimed);
     expect(Number(await trial.dirty())).toBeGreaterThan(0);
     expect(Number(await trial.dirty())).toBeLessThan(Number(touched));
     await trial.worker.refresh();
+    expect(await trial.dirty()).toBe('0');
+    await trial.expectExact();
+  });
+
+  it('computes again only what late events have touched, whatever else is noted as changed', async () => {
+    // On plain PostgreSQL the finest rollups are kept with the events.
+    if (kind === 'postgres') return;
+    const midnight = START - 20 * 60_000;
+    await trial.ingest(evenly(START - DAY_MS, START, 100));
+    await trial.ingest(evenly(midnight - HOUR_MS, START, 320));
+    await trial.worker.refresh();
+    // A wrong number tells whether a bucket was computed again.
+    const wrong = 1_000_000;
+    for (const relation of ['usage_15min', 'usage_minute', 'org_latency_minute', 'model_latency_minute'])
+      await materialized(relation, (table) => `update ${table} set requests = ${wrong}`);
+    const left = (relation: string, from: number): Promise<unknown> =>
+      materialized(relation, (table) => `select extract(epoch from bucket)::integer / 60 - ${midnight / 60_000} as minute
+         from ${table} where bucket >= to_timestamp(${from / 1_000}) group by bucket having max(requests) = ${wrong} order by bucket`).then((rows) => rows.map(({ minute }) => minute)); // prettier-ignore
+
+    // TimescaleDB notes all that lies between the events of a batch.
+    await trial.ingest([midnight - 40 * 60_000, midnight + 16 * 60_000 + 1, START]);
+    trial.clock.milliseconds += 60_000;
+    await trial.worker.refresh();
+    expect(await left('usage_15min', midnight - HOUR_MS)).toEqual([-60, -30, -15, 0]);
+    for (const relation of ['usage_minute', 'org_latency_minute', 'model_latency_minute'])
+      expect([relation, await left(relation, midnight + 15 * 60_000)]).toEqual([relation, [15, 17, 18]]);
+  });
+
+  it('takes an hour for touched as a whole once a release has noted it that does not say where', async () => {
+    await trial.ingest(evenly(START - DAY_MS, START, 100));
+    await trial.worker.refresh();
+    const hour = Math.floor(START / HOUR_MS) * HOUR_MS - 5 * HOUR_MS;
+    await trial.ingest([hour + 50 * 60_000]);
+    // As if another event had been noted first, and this one by that release.
+    await trial.database.pool.query(
+      `update dirty_windows
+       set generation = generation + 1, earliest = hour + interval '5 minutes', latest = hour + interval '5 minutes'`,
+    );
+    expect((await trial.worker.refresh())?.refreshedWindows).toBe(1);
+    await trial.expectExact();
+    await trial.ingest([hour + 10 * 60_000]);
+    await trial.database.pool.query(
+      'update dirty_windows set generation = 1, earliest = null, latest = null, spanned = 0',
+    );
+    await trial.worker.refresh();
+    await trial.expectExact();
+  });
+
+  it('moves the watermark between dirty hours where they take long, and takes more at once where they do not', async () => {
+    const late = [3, 5, 7, 9, 30].map((hours) => START - hours * HOUR_MS);
+    const steps = (): boolean[] => trial.worker.published.splice(0).map(({ orgIds }) => orgIds === null);
+    await trial.ingest(evenly(START - 2 * DAY_MS, START, 100));
+    await trial.worker.refresh();
+    steps();
+    await trial.ingest(late);
+    await trial.worker.refresh();
+    expect(steps()).toEqual([false, false, false]);
+
+    const { engine } = trial.worker;
+    const refresh = engine.refresh.bind(engine);
+    let step = 0;
+    engine.refresh = async (windows) => {
+      trial.clock.milliseconds += QUARTER_HOUR_MS;
+      if ((step += 1) === 2) await sleep(2_600);
+      await refresh(windows);
+    };
+    await trial.ingest(late);
+    await trial.worker.refresh();
+    // One, two that take long, and then one by one.
+    expect(steps()).toEqual([false, true, false, true, false, true, false, true]);
     expect(await trial.dirty()).toBe('0');
     await trial.expectExact();
   });

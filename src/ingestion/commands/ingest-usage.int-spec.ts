@@ -253,12 +253,19 @@ describeEachEngine('ingesting a batch', (engine) => {
   it('notes the closed hours of late events, once each', async () => {
     const hourAgo = new Date(Date.now() - 3_600_000);
     await database.pool.query('update rollup_state set watermark = $1', [new Date(Date.now() - 1_800_000)]);
-    const late = { occurredAt: hourAgo.toISOString() };
-    const result = await ingest(streamBatch([usageEvent(late), usageEvent(late), usageEvent()]));
-    expect(result).toMatchObject({ stored: 3, late: 2 });
     const hour = new Date(Math.floor(hourAgo.getTime() / 3_600_000) * 3_600_000);
-    expect(await rowsOf('select org_id, hour, generation from dirty_windows')).toEqual([
-      { org_id: ORG_A, hour, generation: '1' },
+    const at = (second: number) => new Date(hour.getTime() + second * 1_000);
+    const late = (second: number) => usageEvent({ occurredAt: at(second).toISOString() });
+    const result = await ingest(streamBatch([late(90), late(70), usageEvent()]));
+    expect(result).toMatchObject({ stored: 3, late: 2 });
+    const noted = 'select org_id, hour, generation, spanned, earliest, latest from dirty_windows';
+    const window = { org_id: ORG_A, hour };
+    expect(await rowsOf(noted)).toEqual([
+      { ...window, generation: '1', spanned: '1', earliest: at(70), latest: at(90) },
+    ]);
+    await ingest(streamBatch([late(80), late(900)], { firstOffset: 3 }));
+    expect(await rowsOf(noted)).toEqual([
+      { ...window, generation: '2', spanned: '2', earliest: at(70), latest: at(900) },
     ]);
   });
 

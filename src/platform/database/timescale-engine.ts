@@ -42,14 +42,16 @@ const WIDTHS = {
 } as const;
 type Rollup = keyof typeof WIDTHS;
 const ROLLUPS = Object.keys(WIDTHS) as Rollup[];
-/** Only the hour that is not over is read of these. */
+/** Only the quarter of an hour that is not over is read of these. */
 const MINUTES = ROLLUPS.filter((relation) => WIDTHS[relation] === MINUTE_MS);
+/** Only the hour that is not over is read of these: latencies of closed hours are kept by the hour. */
+const QUARTERS: readonly Rollup[] = ['latency_15min_materialized', 'model_latency_15min_materialized'];
 
 const lockRollups = sql('platform/lock-rollups');
 const ensurePartitions = sql('platform/ensure-partitions');
 const dropPartitions = sql('platform/drop-partitions');
 const expireBatches = sql('platform/expire-batches');
-const readState = sql('aggregation/read-rollup-state');
+const readBounds = sql('engine/timescale/read-bounds');
 const markMaterialized = sql('aggregation/mark-materialized');
 const rollupsBehind = sql('engine/timescale/rollups-behind');
 const markAddedRollups = sql('engine/timescale/mark-added-rollups');
@@ -60,6 +62,13 @@ const noteAsChanged = sql('engine/timescale/note-as-changed');
 const dropChunks = sqlOver('engine/timescale/drop-chunks', ['usage_events', ...ROLLUPS]);
 const chunksToCompress = sql('engine/timescale/chunks-to-compress');
 const compressChunk = sql('engine/timescale/compress-chunk');
+
+interface Bounds extends RefreshBounds {
+  /** What lies below is not read of minutes, and of quarters that only the hour that is not over has. */
+  readonly minutesFrom: Date;
+  readonly quartersFrom: Date;
+  readonly minutesFollow: boolean;
+}
 
 /** A hypertable with stacked continuous aggregates. TimescaleDB itself keeps track of the ranges that changed. */
 export class TimescaleEngine extends StorageEngine {
@@ -90,15 +99,15 @@ export class TimescaleEngine extends StorageEngine {
 
   async advance(window: RefreshWindow): Promise<void> {
     const bounds = await this.alone(async (client) => {
-      const { raw_from: from } = await this.state();
-      const closed = { from, through: window.end };
-      // What has not changed costs nothing: the hour that is not over is there for what another release has skipped.
-      const openHour = openHourBelow(window.end);
-      await this.refreshRollups(ROLLUPS, [window, openHour], closed);
+      const closed = await this.bounds(window.end);
+      // What another release has skipped. Else what is below the window stays as it is until a late event is due: for one
+      // of them TimescaleDB notes all that lies between it and its batch as changed.
+      const openHour = { start: closed.quartersFrom, end: window.end };
+      await this.refreshRollups(ROLLUPS, closed.minutesFollow ? [window] : [window, openHour], closed);
       await client.query(markMaterialized.text, [window.end]);
       return closed;
     });
-    await this.catchUp(bounds);
+    await this.catchUp(bounds, window.end);
   }
 
   /**
@@ -107,16 +116,16 @@ export class TimescaleEngine extends StorageEngine {
    * where nothing has changed; what was not, all of it when a migration has just made it empty, is filled a day at a
    * time. Until its mark moves at the end, answers come from below.
    */
-  private async catchUp({ from, through }: { from: Date | null; through: Date }): Promise<void> {
+  private async catchUp(bounds: Bounds, through: Date): Promise<void> {
     const { rows } = await this.pool.query<{ relation: Rollup; start: Date; filled: Date }>({
       ...rollupsBehind,
-      values: [from],
+      values: [bounds.from],
     });
     for (const { relation, start, filled } of rows) {
       for (let begin = start, end: Date; begin < through; begin = end) {
         end = begin < filled ? filled : nextDay(begin);
         const window = { start: begin, end };
-        await this.alone(() => this.refreshRollups([relation], [window], { from: start, through }));
+        await this.alone(() => this.refreshRollups([relation], [window], { ...bounds, from: start }));
       }
     }
     await this.alone((client) => client.query(markAddedRollups.text, [through]));
@@ -124,18 +133,17 @@ export class TimescaleEngine extends StorageEngine {
 
   async refresh(windows: readonly RefreshWindow[]): Promise<void> {
     await this.alone(async () => {
-      const { raw_from: from, materialized_through: through } = await this.state();
-      await this.refreshRollups(ROLLUPS, windows, { from, through });
+      await this.refreshRollups(ROLLUPS, windows, await this.bounds());
     });
   }
 
   /** Continuous aggregates hold all organisations, so all are rebuilt. */
   async rebuild(window: RefreshWindow, _orgId: string | null, signal?: AbortSignal): Promise<void> {
     await this.alone(async () => {
-      const { raw_from: from, materialized_through: through } = await this.state();
+      const bounds = await this.bounds();
       await this.refreshing(async (client) => {
         for (const relation of ROLLUPS) {
-          for (const { start, end } of bucketsOf(relation, [window], { from, through })) {
+          for (const { start, end } of bucketsOf(relation, [window], bounds)) {
             signal?.throwIfAborted();
             await client.query(noteAsChanged.text, [relation, start, end]);
             await run(client, refreshRollup.over(relation).text, [start, end]);
@@ -182,7 +190,7 @@ export class TimescaleEngine extends StorageEngine {
   private async refreshRollups(
     rollups: readonly Rollup[],
     windows: readonly RefreshWindow[],
-    bounds: RefreshBounds,
+    bounds: Bounds,
   ): Promise<void> {
     await this.refreshing(async (client) => {
       for (const relation of rollups) {
@@ -205,11 +213,19 @@ export class TimescaleEngine extends StorageEngine {
     });
   }
 
-  private async state(): Promise<{ raw_from: Date | null; materialized_through: Date | null }> {
-    const { rows } = await this.pool.query<{ raw_from: Date | null; materialized_through: Date | null }>(
-      readState,
-    );
-    return rows[0] ?? { raw_from: null, materialized_through: null };
+  /** `through` as it will be when the refresh has ended, if that is not where it stands. */
+  private async bounds(through?: Date): Promise<Bounds> {
+    const { rows } = await this.pool.query<{
+      from: Date | null;
+      through: Date | null;
+      quarters_from: Date;
+      minutes_from: Date;
+      minutes_follow: boolean;
+    }>({ ...readBounds, values: [through ?? null] });
+    const [row] = rows;
+    if (!row) throw new Error('The table rollup_state has lost its row.');
+    const { quarters_from: quartersFrom, minutes_from: minutesFrom, minutes_follow: minutesFollow } = row;
+    return { from: row.from, through: row.through, quartersFrom, minutesFrom, minutesFollow };
   }
 
   /**
@@ -226,22 +242,13 @@ export class TimescaleEngine extends StorageEngine {
   }
 }
 
-/**
- * The whole buckets of a rollup that are refreshed. Of minutes only those of the hour that is not over: what changes
- * below stays noted, and at each refresh TimescaleDB makes one note of those that overlap.
- */
-function bucketsOf(
-  relation: Rollup,
-  windows: readonly RefreshWindow[],
-  { from, through }: RefreshBounds,
-): RefreshWindow[] {
-  const lowest = through && MINUTES.includes(relation) ? openHourBelow(through).start : from;
-  return bucketWindows(windows, WIDTHS[relation], { from: lowest, through });
-}
-
-/** The hour that `through` ends or lies in, up to there. */
-function openHourBelow(through: Date): RefreshWindow {
-  return { start: startOfBucket(new Date(through.getTime() - 1), HOUR_MS), end: through };
+/** The whole buckets of a rollup that are refreshed. What changes where it is not read stays noted, as one range. */
+function bucketsOf(relation: Rollup, windows: readonly RefreshWindow[], bounds: Bounds): RefreshWindow[] {
+  const { through, minutesFrom, quartersFrom } = bounds;
+  let { from } = bounds;
+  if (MINUTES.includes(relation)) from = minutesFrom;
+  if (QUARTERS.includes(relation)) from = quartersFrom;
+  return bucketWindows(windows, WIDTHS[relation], { from, through });
 }
 
 function nextDay(instant: Date): Date {
