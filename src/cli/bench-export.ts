@@ -79,6 +79,7 @@ async function main(): Promise<void> {
     oldestDays: THIRTEEN_MONTHS_DAYS,
     busyOrgEvents: wholeNumber('--raw-events', values['raw-events']),
     liveRate: null,
+    lateRate: 0,
     orgs: 250,
     models: 40,
     clients: 5,

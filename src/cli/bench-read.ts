@@ -2,7 +2,8 @@
 import { parseArgs } from 'node:util';
 import { Client } from 'pg';
 import { describeEnvironment } from './bench/environment';
-import { keepLoading, LARGEST_ORG, type ReadShape, THIRTEEN_MONTHS_DAYS } from './bench/read-dataset';
+import { LARGEST_ORG, type ReadShape, THIRTEEN_MONTHS_DAYS } from './bench/read-dataset';
+import { type LiveFigures, LiveLoad } from './bench/live-load';
 import { ORG_QUESTIONS, pathOf, PLATFORM_QUESTIONS, type Question } from './bench/read-questions';
 import { type ReadersFigures, readTogether } from './bench/readers';
 import { writeReport } from './bench/report';
@@ -12,12 +13,14 @@ import { developmentToken } from './development-token';
 
 const USAGE = `Usage: npm run bench:read [-- options]
 
-  --events N        events of the last seven days (12000000)
+  --events N        events of the last hours (12000000)
+  --hours N         so many hours (168)
   --runs N          requests per question (60)
   --live-rate N     events a second from 20 minutes before the questions to their end (as many as before)
+  --late-rate N     beside those, events a second that occurred up to an hour before (0)
   --engine ENGINE   timescale or postgres (timescale)
   --seed N          seed of the data (1)
-  --oldest-days N   days back to the oldest event (395); those before the last seven have few
+  --oldest-days N   days back to the oldest event (395); those before have few
   --readers LIST    so many readers at once, one number after the other (1,4,16,64)
   --seconds N       how long each of these asks (10)
   --database URL    a database that this command has filled before, or an empty one to fill and use again
@@ -46,7 +49,9 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       events: { type: 'string', default: '12000000' },
+      hours: { type: 'string', default: '168' },
       'live-rate': { type: 'string' },
+      'late-rate': { type: 'string' },
       runs: { type: 'string', default: '60' },
       engine: { type: 'string', default: 'timescale' },
       seed: { type: 'string', default: '1' },
@@ -65,13 +70,14 @@ async function main(): Promise<void> {
   const readers = values.readers.split(',').map((each) => wholeNumber('--readers', each));
   const seconds = wholeNumber('--seconds', values.seconds);
   const engine = oneOf('--engine', values.engine, ['timescale', 'postgres'] as const);
-  const { 'live-rate': liveRate } = values;
+  const { 'live-rate': liveRate, 'late-rate': lateRate } = values;
   const shape: ReadShape = {
     events: wholeNumber('--events', values.events),
-    days: 7,
+    days: wholeNumber('--hours', values.hours) / 24,
     oldestDays: wholeNumber('--oldest-days', values['oldest-days']),
     busyOrgEvents: 0,
     liveRate: liveRate === undefined ? null : wholeNumber('--live-rate', liveRate),
+    lateRate: lateRate === undefined ? 0 : wholeNumber('--late-rate', lateRate),
     orgs: 250,
     models: 40,
     clients: 5,
@@ -85,7 +91,7 @@ async function main(): Promise<void> {
     settings: { ...UNLIMITED, CLOSED_BUCKETS_CACHE_TTL: '1ms' },
   });
   const { service, databaseUrl } = measured;
-  const stopLoading = shape.liveRate ? keepLoading(databaseUrl, shape) : undefined;
+  const live = shape.liveRate || shape.lateRate ? new LiveLoad(databaseUrl, shape) : undefined;
   try {
     const token = await developmentToken({ dataDir: DATA_DIR, role: 'platform-admin', orgId: null });
     const anew = [];
@@ -112,6 +118,7 @@ async function main(): Promise<void> {
       await remembering.stop();
     }
     const server = await describeDatabase(databaseUrl);
+    const liveFigures = await live?.stop();
     if (values.write !== undefined)
       writeReport(values.write, {
         server,
@@ -120,8 +127,9 @@ async function main(): Promise<void> {
         runs,
         answers: rows.map(summaryOf),
         together,
+        live: liveFigures,
       });
-    print(rows, together, shape, server);
+    print(rows, together, liveFigures, shape, server);
     await judge(rows, databaseUrl, values['any-figure']);
     if (values.keep) {
       log(`Use it again with --database '${databaseUrl}'; Ctrl-C ends it.`);
@@ -131,7 +139,8 @@ async function main(): Promise<void> {
       clearInterval(alive);
     }
   } finally {
-    await stopLoading?.();
+    // What it failed with was told above, unless something else had failed before.
+    await live?.stop().catch(() => undefined);
     await measured.stop();
   }
 }
@@ -192,6 +201,7 @@ function summaryOf({ question, anew, again }: Measured) {
 function print(
   measured: readonly Measured[],
   together: readonly ReadersFigures[],
+  live: LiveFigures | undefined,
   shape: ReadShape,
   server: string,
 ): void {
@@ -202,6 +212,7 @@ function print(
     '\nOrganisations asking at once, each its own questions one after the other; the client is on the same machine:',
   );
   console.table(together);
+  if (live) console.log(`\nMeanwhile, in seconds: ${JSON.stringify(live)}`);
 }
 
 async function judge(measured: readonly Measured[], databaseUrl: string, anyFigure: boolean): Promise<void> {

@@ -27,6 +27,8 @@ export interface ReadShape {
   readonly busyOrgEvents: number;
   /** Events a second from 20 minutes before the questions on; `null` for as many as before. */
   readonly liveRate: number | null;
+  /** Events a second of the hour before, beside those. */
+  readonly lateRate: number;
   readonly orgs: number;
   readonly models: number;
   readonly clients: number;
@@ -51,15 +53,15 @@ export async function loadReadDataset(databaseUrl: string, shape: ReadShape): Pr
   try {
     const now = Date.now();
     for (let day = shape.oldestDays; day > shape.days; day -= 1)
-      await copy(client, [...sparseDay(shape, now - day * DAY_MS)]);
+      await copyEvents(client, [...sparseDay(shape, now - day * DAY_MS)]);
     let loaded = 0;
     let copying = Promise.resolve();
-    for (const events of [recentDays(shape, now), busyOrg(shape, now)]) {
+    for (const events of [recentEvents(shape, now - shape.days * DAY_MS, now), busyOrg(shape, now)]) {
       for (const lines of slices(events, LINES_PER_COPY)) {
         await copying;
         progress.to(loaded);
         // The next lines are made while these are stored.
-        copying = copy(client, lines);
+        copying = copyEvents(client, lines);
         loaded += lines.length;
       }
     }
@@ -107,29 +109,13 @@ export async function loadSince(databaseUrl: string, shape: ReadShape): Promise<
     ] as const) {
       const events = Math.floor((perSecond * (end - begin)) / 1_000);
       // Another seed each time: with few events a day the newest may be the same as the last time, and so its identity.
-      const since = { ...shape, events, days: (end - begin) / DAY_MS, seed: shape.seed + end };
-      for (const lines of slices(recentDays(since, end), LINES_PER_COPY)) await copy(client, lines);
+      const since = { ...shape, events, seed: shape.seed + end };
+      for (const lines of slices(recentEvents(since, begin, end), LINES_PER_COPY))
+        await copyEvents(client, lines);
     }
   } finally {
     await client.end();
   }
-}
-
-/** Adds what occurs, every second, until the function that it answers is called. */
-export function keepLoading(databaseUrl: string, shape: ReadShape): () => Promise<void> {
-  const stopping = new AbortController();
-  const loading = (async () => {
-    while (!stopping.signal.aborted) {
-      await loadSince(databaseUrl, shape);
-      await sleep(1_000, undefined, { signal: stopping.signal }).catch(() => undefined);
-    }
-  })();
-  // Told by whoever stops it.
-  loading.catch(() => undefined);
-  return async () => {
-    stopping.abort();
-    await loading;
-  };
 }
 
 /**
@@ -206,7 +192,7 @@ function* sparseDay(shape: ReadShape, startsAt: number): Generator<string> {
   for (let org = 0; org < shape.orgs; org += 1) {
     const rows = org === 0 ? shape.models * shape.clients : 10;
     for (let row = 0; row < rows; row += 1) {
-      yield line(
+      yield eventLine(
         orgIdOf(org),
         row % shape.models,
         Math.floor(row / shape.models) % shape.clients,
@@ -217,13 +203,13 @@ function* sparseDay(shape: ReadShape, startsAt: number): Generator<string> {
   }
 }
 
-function* recentDays(shape: ReadShape, now: number): Generator<string> {
+/** As many as the shape says, evenly from one instant to the other, in the order of time, as a stream delivers them. */
+export function* recentEvents(shape: ReadShape, from: number, to: number): Generator<string> {
   const random = seededRandom(shape.seed);
   const skewed = (limit: number) => Math.floor(limit * random() ** 2);
   for (let n = 0; n < shape.events; n += 1) {
-    // In the order of time, as a stream delivers them.
-    const at = now - shape.days * DAY_MS * (1 - n / shape.events) - random() * 1_000;
-    yield line(orgIdOf(skewed(shape.orgs)), skewed(shape.models), skewed(shape.clients), at, random);
+    const at = from + ((to - from) * n) / shape.events - random() * 1_000;
+    yield eventLine(orgIdOf(skewed(shape.orgs)), skewed(shape.models), skewed(shape.clients), at, random);
   }
 }
 
@@ -231,11 +217,18 @@ function* busyOrg({ busyOrgEvents, models, clients, seed }: ReadShape, now: numb
   const random = seededRandom(seed + 1);
   for (let n = 0; n < busyOrgEvents; n += 1) {
     const at = now - BUSY_DAYS * DAY_MS * (1 - n / busyOrgEvents) - random() * 1_000;
-    yield line(BUSY_ORG, Math.floor(models * random()), Math.floor(clients * random()), at, random);
+    yield eventLine(BUSY_ORG, Math.floor(models * random()), Math.floor(clients * random()), at, random);
   }
 }
 
-function line(orgId: string, model: number, client: number, at: number, random: () => number): string {
+/** A line of COPY. */
+export function eventLine(
+  orgId: string,
+  model: number,
+  client: number,
+  at: number,
+  random: () => number,
+): string {
   const occurredAt = Math.floor(at);
   const outputTokens = 5 + Math.floor(800 * random() ** 2);
   const latencyMs = 50 + outputTokens * 20 + Math.floor(500 * random());
@@ -259,6 +252,6 @@ function* slices(lines: Generator<string>, size: number): Generator<string[]> {
   if (slice.length > 0) yield slice;
 }
 
-function copy(client: Client, lines: readonly string[]): Promise<void> {
+export function copyEvents(client: Client, lines: readonly string[]): Promise<void> {
   return copyRows(client, copyUsageEvents.over('usage_events'), Buffer.from(`${lines.join('\n')}\n`));
 }
