@@ -33,7 +33,7 @@ export interface KeptRollups {
   readonly days: Date | null;
 }
 
-/** A closed hour of an organisation that late events touched, as it was when it was claimed. */
+/** An hour of an organisation that late events touched below the watermark, as it was when it was claimed. */
 export interface DirtyWindow {
   readonly orgId: string;
   readonly hour: Date;
@@ -77,15 +77,15 @@ export class RollupState {
     });
   }
 
-  /** All windows of the first `hours` hours that are dirty after the hour `after`; `null` for the first of all. */
-  async claimDirtyWindows(after: Date | null, hours: number): Promise<DirtyWindow[]> {
+  /** All windows of the first day that has one within `[from, to)`; `null` is no limit. */
+  async claimDirtyWindows(from: Date | null, to: Date | null): Promise<DirtyWindow[]> {
     const { rows } = await this.pool.query<{
       org_id: string;
       hour: Date;
       generation: string;
       touched_from: Date;
       touched_to: Date;
-    }>({ ...claimDirtyWindows, values: [after, hours] });
+    }>({ ...claimDirtyWindows, values: [from, to] });
     return rows.map(({ org_id: orgId, hour, generation, touched_from: start, touched_to: end }) => ({
       orgId,
       hour,
@@ -102,6 +102,8 @@ export class RollupState {
         windows.map(({ orgId }) => orgId),
         windows.map(({ hour }) => hour),
         windows.map(({ generation }) => generation),
+        windows.map(({ touched }) => touched.start),
+        windows.map(({ touched }) => touched.end),
       ],
     });
   }

@@ -3,14 +3,14 @@ import { Command, CommandHandler, EventBus, type ICommandHandler } from '@nestjs
 import { Config } from '../../platform/config/config';
 import { DAY_MS, HOUR_MS, startOfBucket } from '../../platform/database/bucket-windows';
 import { type Lease, Leases } from '../../platform/database/lease';
-import { ROLLUPS_LEASE, StorageEngine } from '../../platform/database/storage-engine';
+import { type RefreshWindow, ROLLUPS_LEASE, StorageEngine } from '../../platform/database/storage-engine';
 import { Clock } from '../../shared/clock';
 import { RollupsRefreshed } from '../../shared/messages/rollups-refreshed.event';
-import { rollupDirtyWindows } from '../rollup.metrics';
+import { noteMaterializedThrough, rollupDirtyWindows } from '../rollup.metrics';
 import { type DirtyWindow, type RollupProgress, RollupState } from '../rollup-state';
 
-/** Dirty hours are refreshed so many at a time that it takes about so many seconds; in between the watermark moves. */
-const STEP_S = 5;
+/** So many dirty hours are refreshed before the watermark may move again: at 3,000 events a second one takes 20 s. */
+const HOURS_PER_STEP = 2;
 
 export interface RefreshResult {
   /** Rollups are materialised up to here; `null` when nothing could be announced yet. */
@@ -22,8 +22,10 @@ export interface RefreshResult {
 /**
  * Materialises the rollups up to ROLLUP_REFRESH_LAG ago and refreshes what late events have touched below. Answers
  * `undefined` when another process is at it. Interrupted at any point, the next run completes it: what was announced
- * and not materialised is materialised then, and a dirty window is forgotten only after it was refreshed. Where late
- * events make long work, the watermark goes on moving every ROLLUP_REFRESH_INTERVAL, between two steps of it.
+ * and not materialised is materialised then, and a dirty window is forgotten only after it was refreshed.
+ *
+ * The newest hours come first, and where older ones make long work, the watermark moves on every
+ * ROLLUP_REFRESH_INTERVAL, and the newest hours are refreshed again, between two steps of it.
  */
 export class RefreshRollupsCommand extends Command<RefreshResult | undefined> {
   constructor(readonly signal?: AbortSignal) {
@@ -50,32 +52,33 @@ export class RefreshRollupsHandler implements ICommandHandler<RefreshRollupsComm
         signal?.throwIfAborted();
         lease.assertHeld();
       };
-      let watermark = await this.moveWatermark(goOn);
+      let moved = await this.moveWatermark(goOn);
+      let { refreshedWindows } = moved;
+      const { newestHours } = moved;
       let movedAt = this.clock.now().getTime();
-      let refreshedWindows = 0;
-      let hours = 1;
-      let claimed = await this.state.claimDirtyWindows(null, hours);
-      for (let last: DirtyWindow | undefined; (last = claimed.at(-1));) {
-        goOn();
-        const seconds = await this.refreshLate(claimed);
-        refreshedWindows += claimed.length;
-        if (this.clock.now().getTime() - movedAt >= this.config.rollupRefreshInterval) {
-          watermark = await this.moveWatermark(goOn);
+      if (newestHours) {
+        refreshedWindows += await this.refreshLate(null, newestHours, async () => {
+          goOn();
+          if (this.clock.now().getTime() - movedAt < this.config.rollupRefreshInterval) return;
+          moved = await this.moveWatermark(goOn);
+          refreshedWindows += moved.refreshedWindows;
           movedAt = this.clock.now().getTime();
-        }
-        hours = seconds < STEP_S / 2 ? hours * 2 : 1;
-        claimed = await this.state.claimDirtyWindows(last.hour, hours);
+        });
       }
       rollupDirtyWindows.set(refreshedWindows);
-      return { watermark, refreshedWindows };
+      return { watermark: moved.watermark, refreshedWindows };
     });
   }
 
-  private async moveWatermark(goOn: Lease['assertHeld']): Promise<Date | null> {
+  /** Refreshes what is dirty since the hour in which rollups ended, too; `newestHours` is the beginning of that. */
+  private async moveWatermark(goOn: () => void): Promise<RefreshResult & { newestHours: Date | null }> {
     const progress = await this.state.read();
     const watermark = await this.announce(progress);
     if (watermark) await this.advance(progress, watermark, goOn);
-    return watermark;
+    const { materializedThrough } = progress;
+    const newestHours = materializedThrough && startOfBucket(materializedThrough, HOUR_MS);
+    const refreshedWindows = await this.refreshLate(newestHours, null, goOn);
+    return { watermark, refreshedWindows, newestHours };
   }
 
   private async announce({ watermark }: RollupProgress): Promise<Date | null> {
@@ -100,29 +103,63 @@ export class RefreshRollupsHandler implements ICommandHandler<RefreshRollupsComm
       const nextDay = new Date(startOfBucket(start, DAY_MS).getTime() + DAY_MS);
       const end = earlier(nextDay, watermark);
       await this.engine.advance({ start, end });
+      noteMaterializedThrough(end);
       this.events.publish(new RollupsRefreshed(start, end, null, secondsSince(began)));
       start = end;
     } while (start < watermark);
   }
 
-  /** Answers how many seconds it took. */
-  private async refreshLate(claimed: readonly DirtyWindow[]): Promise<number> {
-    const [first] = claimed;
-    const last = claimed.at(-1);
-    if (!first || !last) return 0;
-    const { rawFrom } = await this.state.read();
-    if (rawFrom && first.hour < rawFrom) {
-      this.logger.error({ hour: first.hour, rawFrom }, 'Events were stored below the horizon of raw data');
+  /**
+   * Refreshes what is dirty within `[from, to)`, `null` being no limit, a day after the other, and answers how many
+   * windows that were. A day is added up once, when its hours are done.
+   */
+  private async refreshLate(
+    from: Date | null,
+    to: Date | null,
+    beforeStep: () => Promise<void> | void,
+  ): Promise<number> {
+    let refreshed = 0;
+    let next = from;
+    for (;;) {
+      const claimed = await this.state.claimDirtyWindows(next, to);
+      const [first] = claimed;
+      if (!first) return refreshed;
+      const { rawFrom } = await this.state.read();
+      if (rawFrom && first.hour < rawFrom) {
+        this.logger.error({ hour: first.hour, rawFrom }, 'Events were stored below the horizon of raw data');
+      }
+      const began = performance.now();
+      for (const step of stepsOf(claimed)) {
+        await beforeStep();
+        await this.engine.refresh(touchedIn(step), 'hours');
+      }
+      await beforeStep();
+      await this.engine.refresh(touchedIn(claimed), 'days');
+      await beforeStep();
+      await this.state.forgetDirtyWindows(claimed);
+      next = new Date(startOfBucket(first.hour, DAY_MS).getTime() + DAY_MS);
+      const orgIds = [...new Set(claimed.map(({ orgId }) => orgId))];
+      const last = claimed.at(-1) ?? first;
+      const end = new Date(last.hour.getTime() + HOUR_MS);
+      this.events.publish(new RollupsRefreshed(first.hour, end, orgIds, secondsSince(began)));
+      refreshed += claimed.length;
     }
-    const began = performance.now();
-    await this.engine.refresh(claimed.map(({ touched }) => touched));
-    await this.state.forgetDirtyWindows(claimed);
-    const seconds = secondsSince(began);
-    const orgIds = [...new Set(claimed.map(({ orgId }) => orgId))];
-    const end = new Date(last.hour.getTime() + HOUR_MS);
-    this.events.publish(new RollupsRefreshed(first.hour, end, orgIds, seconds));
-    return seconds;
   }
+}
+
+/** Windows of some hours each, in the order of these. */
+function stepsOf(windows: readonly DirtyWindow[]): DirtyWindow[][] {
+  const hours = [...new Set(windows.map(({ hour }) => hour.getTime()))];
+  const steps: DirtyWindow[][] = [];
+  for (let first = 0; first < hours.length; first += HOURS_PER_STEP) {
+    const step = hours.slice(first, first + HOURS_PER_STEP);
+    steps.push(windows.filter(({ hour }) => step.includes(hour.getTime())));
+  }
+  return steps;
+}
+
+function touchedIn(windows: readonly DirtyWindow[]): RefreshWindow[] {
+  return windows.map(({ touched }) => touched);
 }
 
 function earlier(left: Date, right: Date): Date {

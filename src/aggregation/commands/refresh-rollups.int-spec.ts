@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { describeEachEngine } from '../../../test/support/engines';
 import { evenly, RollupTrial } from '../../../test/support/rollup-trial';
@@ -59,7 +58,7 @@ describeEachEngine('the refresh of rollups', (kind) => {
     await trial.worker.refresh();
     await trial.ingest(evenly(START - 30 * HOUR_MS, START - 20 * HOUR_MS, 50));
     expect(Number(await trial.dirty())).toBeGreaterThan(10);
-    const claimed = await trial.worker.state.claimDirtyWindows(null, 100);
+    const claimed = await trial.worker.state.claimDirtyWindows(null, null);
     await trial.worker.engine.refresh(claimed.map(({ touched }) => touched));
     await trial.ingest([(claimed[0]?.hour.getTime() ?? 0) + 1, (claimed[0]?.hour.getTime() ?? 0) + 2]);
     const touched = await trial.dirty();
@@ -115,30 +114,56 @@ describeEachEngine('the refresh of rollups', (kind) => {
     await trial.expectExact();
   });
 
-  it('moves the watermark between dirty hours where they take long, and takes more at once where they do not', async () => {
-    const late = [3, 5, 7, 9, 30].map((hours) => START - hours * HOUR_MS);
-    const steps = (): boolean[] => trial.worker.published.splice(0).map(({ orgIds }) => orgIds === null);
+  it('moves the watermark between steps of older hours, and then refreshes what is late in the newest first', async () => {
+    const kinds = (): string[] =>
+      trial.worker.published.splice(0).map(({ orgIds }) => (orgIds ? 'late' : 'watermark'));
     await trial.ingest(evenly(START - 2 * DAY_MS, START, 100));
     await trial.worker.refresh();
-    steps();
-    await trial.ingest(late);
-    await trial.worker.refresh();
-    expect(steps()).toEqual([false, false, false]);
+    await trial.ingest([3, 5, 7, 9, 30].map((hours) => START - hours * HOUR_MS));
+    kinds();
 
     const { engine } = trial.worker;
     const refresh = engine.refresh.bind(engine);
-    let step = 0;
-    engine.refresh = async (windows) => {
+    const newest = new Date(START - 20 * 60_000);
+    const newestIsDirty = async (): Promise<boolean> =>
+      (await trial.database.pool.query('select from dirty_windows where hour = $1', [newest])).rowCount === 1;
+    const before: (boolean | string)[] = [];
+    // Each step takes as long as a quarter of an hour.
+    engine.refresh = async (windows, widths) => {
+      before.push(`${widths} of ${windows.length}`, await newestIsDirty());
       trial.clock.milliseconds += QUARTER_HOUR_MS;
-      if ((step += 1) === 2) await sleep(2_600);
-      await refresh(windows);
+      if (before.length === 2) await trial.ingest([newest.getTime() + 10 * 60_000]);
+      await refresh(windows, widths);
     };
-    await trial.ingest(late);
     await trial.worker.refresh();
-    // One, two that take long, and then one by one.
-    expect(steps()).toEqual([false, true, false, true, false, true, false, true]);
+    expect(before).toEqual([
+      ...['hours of 1', false],
+      // Noted while the first step was at it.
+      ...['hours of 1', true, 'days of 1', true],
+      ...['days of 1', false],
+      ...['hours of 2', false, 'hours of 2', false, 'days of 4', false],
+    ]);
+    expect(kinds()).toEqual([
+      ...['watermark', 'late', 'watermark', 'late'],
+      ...['watermark', 'watermark', 'watermark', 'late'],
+    ]);
     expect(await trial.dirty()).toBe('0');
     await trial.expectExact();
+  });
+
+  it('keeps a window that another process has forgotten and a batch has noted anew meanwhile', async () => {
+    await trial.ingest(evenly(START - DAY_MS, START, 100));
+    await trial.worker.refresh();
+    await trial.ingest([START - 5 * HOUR_MS]);
+    const { state } = trial.worker;
+    const claimed = await state.claimDirtyWindows(null, null);
+    await trial.database.pool.query(
+      `update dirty_windows set earliest = earliest - interval '5 minutes', latest = latest - interval '5 minutes'`,
+    );
+    await state.forgetDirtyWindows(claimed);
+    expect(await trial.dirty()).toBe('1');
+    await state.forgetDirtyWindows(await state.claimDirtyWindows(null, null));
+    expect(await trial.dirty()).toBe('0');
   });
 
   it('goes on where a process died between announcing and materialising', async () => {

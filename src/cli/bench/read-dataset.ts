@@ -97,11 +97,8 @@ export async function loadSince(databaseUrl: string, shape: ReadShape): Promise<
   const client = new Client({ connectionString: databaseUrl });
   await client.connect();
   try {
-    const { rows } = await client.query<{ newest: Date | null }>(
-      "select max(occurred_at) as newest from usage_events where occurred_at > now() - interval '2 days'",
-    );
     const to = Date.now();
-    const from = rows[0]?.newest?.getTime() ?? to;
+    const from = (await newestEvent(client)) ?? to;
     const liveFrom = shape.liveRate === null ? to : Math.max(from, to - LIVE_MS);
     for (const [begin, end, perSecond] of [
       [from, liveFrom, shape.events / (shape.days * 86_400)],
@@ -116,6 +113,14 @@ export async function loadSince(databaseUrl: string, shape: ReadShape): Promise<
   } finally {
     await client.end();
   }
+}
+
+/** When it occurred, in milliseconds since the epoch; `null` without one in the last two days. */
+export async function newestEvent(client: Client): Promise<number | null> {
+  const { rows } = await client.query<{ newest: Date | null }>(
+    "select max(occurred_at) as newest from usage_events where occurred_at > now() - interval '2 days'",
+  );
+  return rows[0]?.newest?.getTime() ?? null;
 }
 
 /**

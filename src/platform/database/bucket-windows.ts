@@ -1,4 +1,4 @@
-import type { RefreshWindow } from './storage-engine';
+import type { RefreshWindow, RollupWidths } from './storage-engine';
 
 export const MINUTE_MS = 60_000;
 export const QUARTER_HOUR_MS = 900_000;
@@ -38,6 +38,11 @@ export function bucketWindows(
     else merged.push([start, end]);
   }
   return merged.map(([start, end]) => ({ start: new Date(start), end: new Date(end) }));
+}
+
+/** Whether rollups whose buckets are of `bucketMs` milliseconds are among them. */
+export function includesWidth(widths: RollupWidths, bucketMs: number): boolean {
+  return widths === 'all' || (widths === 'days') === bucketMs >= DAY_MS;
 }
 
 export function startOfBucket(instant: Date, bucketMs: number): Date {

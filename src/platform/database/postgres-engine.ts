@@ -1,9 +1,17 @@
 import type { Pool, PoolClient } from 'pg';
-import { bucketWindows, DAY_MS, HOUR_MS, QUARTER_HOUR_MS, type RefreshBounds } from './bucket-windows';
+import {
+  bucketWindows,
+  DAY_MS,
+  HOUR_MS,
+  includesWidth,
+  QUARTER_HOUR_MS,
+  type RefreshBounds,
+} from './bucket-windows';
 import { sql } from './sql';
 import {
   type RefreshWindow,
   type RetentionHorizons,
+  type RollupWidths,
   StorageEngine,
   type StorageEngineKind,
 } from './storage-engine';
@@ -101,10 +109,10 @@ export class PostgresEngine extends StorageEngine {
     });
   }
 
-  async refresh(windows: readonly RefreshWindow[]): Promise<void> {
+  async refresh(windows: readonly RefreshWindow[], widths: RollupWidths = 'all'): Promise<void> {
     await this.alone(async (client) => {
       const { raw_from: from, materialized_through: through } = await state(client);
-      await materialize(client, windows, { from, through });
+      await materialize(client, windows, { from, through }, widths);
     });
   }
 
@@ -172,8 +180,10 @@ async function materialize(
   client: PoolClient,
   windows: readonly RefreshWindow[],
   bounds: RefreshBounds,
+  widths: RollupWidths = 'all',
 ): Promise<void> {
   for (const [relation, bucketMs, statement] of MATERIALIZED) {
+    if (!includesWidth(widths, bucketMs)) continue;
     for (const { start, end } of bucketWindows(windows, bucketMs, bounds)) {
       await ensure(client, relation, start, end);
       await client.query(statement.text, [start, end]);

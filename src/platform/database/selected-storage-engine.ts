@@ -5,6 +5,7 @@ import { PostgresEngine } from './postgres-engine';
 import {
   type RefreshWindow,
   type RetentionHorizons,
+  type RollupWidths,
   StorageEngine,
   type StorageEngineKind,
 } from './storage-engine';
@@ -57,8 +58,8 @@ export class SelectedStorageEngine extends StorageEngine {
     return this.engine.advance(window);
   }
 
-  refresh(windows: readonly RefreshWindow[]): Promise<void> {
-    return this.engine.refresh(windows);
+  refresh(windows: readonly RefreshWindow[], widths?: RollupWidths): Promise<void> {
+    return this.engine.refresh(windows, widths);
   }
 
   rebuild(window: RefreshWindow, orgId: string | null, signal?: AbortSignal): Promise<void> {

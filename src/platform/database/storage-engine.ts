@@ -27,6 +27,9 @@ export interface RetentionHorizons {
   readonly compression: Date;
 }
 
+/** `hours`: those whose buckets are at most an hour wide; `days`: the others, which are computed from what these hold. */
+export type RollupWidths = 'all' | 'hours' | 'days';
+
 /**
  * What differs between TimescaleDB and plain PostgreSQL once the schema is there. Both expose the same relations with
  * the same columns and the same answers; nothing else in the service asks which one runs.
@@ -60,10 +63,10 @@ export abstract class StorageEngine {
   abstract advance(window: RefreshWindow): Promise<void>;
 
   /**
-   * Computes again every closed bucket that the windows touch. What lies below `rollup_state.raw_from` or above
+   * Computes again every closed bucket that the windows touch, as far as it is read. What lies below `rollup_state.raw_from` or above
    * `rollup_state.materialized_through` is left alone, so that a bucket never shrinks because its events are gone.
    */
-  abstract refresh(windows: readonly RefreshWindow[]): Promise<void>;
+  abstract refresh(windows: readonly RefreshWindow[], widths?: RollupWidths): Promise<void>;
 
   /**
    * Makes every rollup of the closed buckets that `window` touches what the events say, whatever it holds; of one

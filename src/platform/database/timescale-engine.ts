@@ -3,6 +3,7 @@ import {
   bucketWindows,
   DAY_MS,
   HOUR_MS,
+  includesWidth,
   MINUTE_MS,
   QUARTER_HOUR_MS,
   type RefreshBounds,
@@ -12,6 +13,7 @@ import { sql, sqlOver } from './sql';
 import {
   type RefreshWindow,
   type RetentionHorizons,
+  type RollupWidths,
   StorageEngine,
   type StorageEngineKind,
 } from './storage-engine';
@@ -43,9 +45,9 @@ const WIDTHS = {
 type Rollup = keyof typeof WIDTHS;
 const ROLLUPS = Object.keys(WIDTHS) as Rollup[];
 /** Only the quarter of an hour that is not over is read of these. */
-const MINUTES = ROLLUPS.filter((relation) => WIDTHS[relation] === MINUTE_MS);
+const FOR_OPEN_QUARTER = ROLLUPS.filter((relation) => WIDTHS[relation] === MINUTE_MS);
 /** Only the hour that is not over is read of these: latencies of closed hours are kept by the hour. */
-const QUARTERS: readonly Rollup[] = ['latency_15min_materialized', 'model_latency_15min_materialized'];
+const FOR_OPEN_HOUR: readonly Rollup[] = ['latency_15min_materialized', 'model_latency_15min_materialized'];
 
 const lockRollups = sql('platform/lock-rollups');
 const ensurePartitions = sql('platform/ensure-partitions');
@@ -64,10 +66,9 @@ const chunksToCompress = sql('engine/timescale/chunks-to-compress');
 const compressChunk = sql('engine/timescale/compress-chunk');
 
 interface Bounds extends RefreshBounds {
-  /** What lies below is not read of minutes, and of quarters that only the hour that is not over has. */
-  readonly minutesFrom: Date;
-  readonly quartersFrom: Date;
-  readonly minutesFollow: boolean;
+  /** Where the open quarter and the open hour begin, below which some rollups are not read. */
+  readonly openQuarter: Date;
+  readonly openHour: Date;
 }
 
 /** A hypertable with stacked continuous aggregates. TimescaleDB itself keeps track of the ranges that changed. */
@@ -99,11 +100,11 @@ export class TimescaleEngine extends StorageEngine {
 
   async advance(window: RefreshWindow): Promise<void> {
     const bounds = await this.alone(async (client) => {
-      const closed = await this.bounds(window.end);
-      // What another release has skipped. Else what is below the window stays as it is until a late event is due: for one
-      // of them TimescaleDB notes all that lies between it and its batch as changed.
-      const openHour = { start: closed.quartersFrom, end: window.end };
-      await this.refreshRollups(ROLLUPS, closed.minutesFollow ? [window] : [window, openHour], closed);
+      const { skippedByOthers, ...closed } = await this.bounds(window.end);
+      // Below the window nothing is due, although much may be noted as changed there: a batch with one event of 10:05 and
+      // others of 10:50 has TimescaleDB note all in between. But another release leaves out what it does not know.
+      const openHour = { start: closed.openHour, end: window.end };
+      await this.refreshRollups(ROLLUPS, skippedByOthers ? [openHour, window] : [window], closed);
       await client.query(markMaterialized.text, [window.end]);
       return closed;
     });
@@ -131,9 +132,10 @@ export class TimescaleEngine extends StorageEngine {
     await this.alone((client) => client.query(markAddedRollups.text, [through]));
   }
 
-  async refresh(windows: readonly RefreshWindow[]): Promise<void> {
+  async refresh(windows: readonly RefreshWindow[], widths: RollupWidths = 'all'): Promise<void> {
+    const rollups = ROLLUPS.filter((relation) => includesWidth(widths, WIDTHS[relation]));
     await this.alone(async () => {
-      await this.refreshRollups(ROLLUPS, windows, await this.bounds());
+      await this.refreshRollups(rollups, windows, await this.bounds());
     });
   }
 
@@ -157,7 +159,7 @@ export class TimescaleEngine extends StorageEngine {
     const { events, openHour, quarterHours, hours, days, keys, batches, compression } = horizons;
     const due = [
       ['usage_events', events],
-      ...MINUTES.map((relation) => [relation, openHour] as const),
+      ...FOR_OPEN_QUARTER.map((relation) => [relation, openHour] as const),
       ['usage_15min_materialized', quarterHours],
       ['org_usage_15min_materialized', quarterHours],
       ['latency_15min_materialized', openHour],
@@ -213,19 +215,24 @@ export class TimescaleEngine extends StorageEngine {
     });
   }
 
-  /** `through` as it will be when the refresh has ended, if that is not where it stands. */
-  private async bounds(through?: Date): Promise<Bounds> {
+  /** With what is materialised through `through`, if that is not how it stands. */
+  private async bounds(through?: Date): Promise<Bounds & { readonly skippedByOthers: boolean }> {
     const { rows } = await this.pool.query<{
       from: Date | null;
       through: Date | null;
-      quarters_from: Date;
-      minutes_from: Date;
-      minutes_follow: boolean;
+      open_quarter: Date;
+      open_hour: Date;
+      skipped_by_others: boolean;
     }>({ ...readBounds, values: [through ?? null] });
     const [row] = rows;
     if (!row) throw new Error('The table rollup_state has lost its row.');
-    const { quarters_from: quartersFrom, minutes_from: minutesFrom, minutes_follow: minutesFollow } = row;
-    return { from: row.from, through: row.through, quartersFrom, minutesFrom, minutesFollow };
+    return {
+      from: row.from,
+      through: row.through,
+      openQuarter: row.open_quarter,
+      openHour: row.open_hour,
+      skippedByOthers: row.skipped_by_others,
+    };
   }
 
   /**
@@ -242,12 +249,12 @@ export class TimescaleEngine extends StorageEngine {
   }
 }
 
-/** The whole buckets of a rollup that are refreshed. What changes where it is not read stays noted, as one range. */
+/** The whole buckets of a rollup that are refreshed. What changes where it is not read stays noted. */
 function bucketsOf(relation: Rollup, windows: readonly RefreshWindow[], bounds: Bounds): RefreshWindow[] {
-  const { through, minutesFrom, quartersFrom } = bounds;
+  const { through, openQuarter, openHour } = bounds;
   let { from } = bounds;
-  if (MINUTES.includes(relation)) from = minutesFrom;
-  if (QUARTERS.includes(relation)) from = quartersFrom;
+  if (FOR_OPEN_QUARTER.includes(relation)) from = openQuarter;
+  if (FOR_OPEN_HOUR.includes(relation)) from = openHour;
   return bucketWindows(windows, WIDTHS[relation], { from, through });
 }
 
