@@ -1,4 +1,4 @@
--- The closed hours within [$1, $2) (null: without a limit) that late events have touched: all windows of the first day that
+-- The hours within [$1, $2) (null: without a limit) that late events have touched: all windows of the first day that
 -- has one.
 -- Columns: org_id, hour, generation, touched_from, touched_to (half-open; what late events have touched of the hour, all of
 -- it where a release before migrations/0022 has noted one).

@@ -2,7 +2,7 @@
 -- $1 organisation, or null for all  $2 start  $3 end of the window  $4 now  $5 partitions in use
 -- $6 late horizon, milliseconds  $7 whether there is a broker
 -- Columns: cursors (of how many of the partitions in use there is one), data_through (null while one of them has
--- committed nothing), is_dirty (closed hours of it wait for a refresh), open_gaps (gaps that nobody has acknowledged and
+-- committed nothing), is_dirty (hours of it wait for a refresh), open_gaps (gaps that nobody has acknowledged and
 -- that may have held events of it: what was lost was sent within the gap, and may have occurred as long before as events
 -- may be late).
 -- Index: primary keys of ingest_cursors and dirty_windows, dirty_windows_by_hour.

@@ -1,4 +1,4 @@
--- Notes the closed hours that got late events, in the transaction that stores these.
+-- Notes the hours that got late events, in the transaction that stores these.
 -- $1 org ids  $2 hours, each pair once  $3 the earliest and  $4 the latest late event of each, by occurrence
 -- Index: primary key of dirty_windows.
 insert into dirty_windows as noted (org_id, hour, earliest, latest, spanned)

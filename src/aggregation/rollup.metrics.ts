@@ -11,7 +11,7 @@ export const rollupRefreshDuration = new Histogram({
 
 export const rollupDirtyWindows = new Gauge({
   name: 'rollup_dirty_windows',
-  help: 'Closed hours with late events that the last refresh found, by organisation and hour.',
+  help: 'Hours with late events that the last refresh found, by organisation and hour.',
 });
 
 export const rollupWatermarkLag = new Gauge({

@@ -250,7 +250,7 @@ describeEachEngine('ingesting a batch', (engine) => {
     ]);
   });
 
-  it('notes the closed hours of late events, once each', async () => {
+  it('notes the hours of late events, once each, and when these occurred', async () => {
     const hourAgo = new Date(Date.now() - 3_600_000);
     await database.pool.query('update rollup_state set watermark = $1', [new Date(Date.now() - 1_800_000)]);
     const hour = new Date(Math.floor(hourAgo.getTime() / 3_600_000) * 3_600_000);
