@@ -57,13 +57,14 @@ export class RefreshRollupsHandler implements ICommandHandler<RefreshRollupsComm
       const { newestHours } = moved;
       let movedAt = this.clock.now().getTime();
       if (newestHours) {
-        refreshedWindows += await this.refreshLate(null, newestHours, async () => {
+        const older = await this.refreshLate(null, newestHours, async () => {
           goOn();
           if (this.clock.now().getTime() - movedAt < this.config.rollupRefreshInterval) return;
           moved = await this.moveWatermark(goOn);
           refreshedWindows += moved.refreshedWindows;
           movedAt = this.clock.now().getTime();
         });
+        refreshedWindows += older;
       }
       rollupDirtyWindows.set(refreshedWindows);
       return { watermark: moved.watermark, refreshedWindows };
