@@ -126,5 +126,5 @@ export class LiveLoad {
 function spreadOf(seconds: readonly number[]): Spread {
   const ascending = [...seconds].sort((a, b) => a - b);
   const of = ascending.length;
-  return { p50: ascending[Math.floor(of / 2)] ?? 0, longest: ascending.at(-1) ?? 0, of };
+  return { p50: ascending[Math.ceil(of / 2) - 1] ?? 0, longest: ascending.at(-1) ?? 0, of };
 }
